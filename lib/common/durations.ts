@@ -1,0 +1,12 @@
+/** Durations are written as `2 * SECOND`; every duration of this package is in milliseconds. */
+export const MILLISECOND = 1;
+export const SECOND = 1000 * MILLISECOND;
+export const MINUTE = 60 * SECOND;
+
+/** Node's timers hold at most this many milliseconds; a longer delay fires at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** A duration between `ms` and `ms * (1 + share)`, so that many processes do not act in step. */
+export function jittered(ms: number, share = 0.2): number {
+  return Math.round(ms * (1 + Math.random() * share));
+}

@@ -1,0 +1,103 @@
+/** The text of every error, each a sentence that says what to do. Tests compare with these. */
+
+const MAX_QUOTED = 200;
+
+/** Foreign text for messages and logs: JSON-encoded and cut, so that it cannot forge a log line. */
+export function quoted(text: unknown): string {
+  const json = JSON.stringify(String(text));
+  return json.length <= MAX_QUOTED ? json : `${json.slice(0, MAX_QUOTED)}..."`;
+}
+
+export const messages = {
+  timeout: (service: string, ms: number, attempts: number) =>
+    `timeout: ${quoted(service)} did not answer within ${ms} ms` +
+    (attempts > 1 ? ` (attempt ${attempts}, each on another node while there was one)` : '') +
+    '. Raise the timeout, or look at what its nodes are doing.',
+
+  noNode: (service: string) =>
+    `no node serves ${quoted(service)}. Start one, or check that caller and node use the same Redis and prefix.`,
+
+  nodeLost: (service: string, node: string) =>
+    `node ${quoted(node)} was lost while it had a call to ${quoted(service)}; its handler may or may not have run. ` +
+    'Use pemit with an idempotent handler to move such calls to another node.',
+
+  streamBroken: (service: string, node: string) =>
+    `values of the stream from ${quoted(service)} on node ${quoted(node)} were lost. Ask for the stream again.`,
+
+  overloaded: (service: string) =>
+    `every node of ${quoted(service)} is at its capacity. Try again later, or start more nodes.`,
+
+  refusedByNode: (service: string, capacity: number) =>
+    `this node already runs ${capacity} calls of ${quoted(service)}, which is its capacity.`,
+
+  notServed: (service: string) => `this node no longer serves ${quoted(service)}.`,
+
+  disconnected: (service: string, ms: number) =>
+    `Redis could not be reached for ${ms} ms, so the call to ${quoted(service)} was not sent. ` +
+    'Check that Redis runs and can be reached from here.',
+
+  cannotConnect: (address: string, ms: number, reason: string) =>
+    `no connection to Redis at ${address} within ${ms} ms (${reason}). Check address, credentials and network.`,
+
+  connectRefused: (address: string, reason: string) =>
+    `Redis at ${address} refused the connection: ${reason}. Check user name, password and ACL.`,
+
+  redisRefused: (service: string, reason: string) =>
+    `Redis refused the dispatch to ${quoted(service)}: ${reason}. See docs/errors.md for what this Redis error means.`,
+
+  registerRefused: (reason: string) =>
+    `Redis refused to register the services of this node: ${reason}. Check the ACL of its user.`,
+
+  serverTooOld: (address: string, version: string) =>
+    `the server at ${address} is ${version}; this transport needs Redis 7.0 or Valkey 7.2, or newer. Upgrade the server.`,
+
+  closed: () => 'this node is closed. Make the call before close(), or connect again.',
+
+  closedDuringCall: (service: string) =>
+    `the node was closed while its call to ${quoted(service)} was out; its handler may or may not have run.`,
+
+  expired: (service: string, lateMs: number) =>
+    `the request to ${quoted(service)} reached its node ${lateMs} ms after its time was up and was not started.`,
+
+  cancelled: (service: string) => `the call to ${quoted(service)} was cancelled.`,
+
+  drained: (service: string) =>
+    `the node stopped before its handler of ${quoted(service)} had finished. Raise drainTimeout, or make the handler shorter.`,
+
+  payloadTooLarge: (bytes: number, limit: number) =>
+    `the data takes ${bytes} bytes, the limit is ${limit} (option maxPayload). Send a reference instead, or raise the limit on callers and nodes.`,
+
+  badName: (name: unknown, why: string) =>
+    `${quoted(name)} is no service name: ${why}. A name is a non-empty string of up to 256 bytes without control characters.`,
+
+  alreadyRegistered: (service: string) =>
+    `${quoted(service)} is already registered on this node. Unregister it first.`,
+
+  unserializable: (reason: string) =>
+    `the data cannot be written as JSON: ${reason}. Send plain values, arrays and objects.`,
+
+  tooDeep: (limit: number) => `it is nested deeper than ${limit} levels`,
+
+  malformedRequest: () =>
+    'the node could not read this request. Do caller and node run compatible versions?',
+
+  unknownOption: (path: string, allowed: readonly string[]) =>
+    `unknown option ${quoted(path)}. Allowed here: ${allowed.join(', ')}.`,
+
+  badOption: (path: string, expected: string, actual: unknown) =>
+    `option ${quoted(path)} must be ${expected}, but is ${quoted(describe(actual))}.`,
+
+  contradiction: (first: string, second: string, rule: string) =>
+    `options ${quoted(first)} and ${quoted(second)} contradict each other: ${rule}.`,
+
+  managedOption: (path: string, instead: string) =>
+    `option ${quoted(path)} cannot be set, because the transport relies on its value. ${instead}`,
+} as const;
+
+function describe(value: unknown): string {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return String(value);
+  }
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : typeof value;
+}

@@ -1,0 +1,1 @@
+export { CloudsNode } from './node/node.js';

@@ -1,0 +1,78 @@
+import { MINUTE } from '../common/durations.js';
+import { CloudsBadOptionsError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import {
+  duration,
+  parseAttempts,
+  type ResolvedOptions,
+  UNLIMITED_ATTEMPTS,
+} from '../common/options.js';
+import type { Metadata } from '../protocol/frames.js';
+import { requestBody } from '../protocol/encode.js';
+import { checkServiceName } from '../protocol/names.js';
+import { encodeData } from '../protocol/payload.js';
+import type { CallSettings } from './call.js';
+
+/** A call without a limit of attempts still ends: after this, or after its timeout if that is longer. */
+const UNLIMITED_DEADLINE_MS = 10 * MINUTE;
+
+/** How one call is made. What is left out comes from the options of the node. */
+export interface CallOptions {
+  /** How long one attempt waits for its reply, in ms. Default: `service.callbackTimeout`. */
+  timeout?: number;
+  /** How many nodes are tried, one after the other; -1 for no limit. Default: `service.attempts`. */
+  attempts?: number;
+  /**
+   * How long the call may take with all its attempts, in ms. Default: `timeout` times `attempts`; without
+   * a limit of attempts 10 minutes, or `timeout` if that is longer.
+   */
+  deadline?: number;
+  /** Strings that travel with the request beside its data. */
+  headers?: Metadata;
+}
+
+const CALL_KEYS: readonly (keyof CallOptions)[] = ['timeout', 'attempts', 'deadline', 'headers'];
+
+/** What one call needs, checked. All that is wrong with it fails here, before anything is sent. */
+export function callSettings(
+  service: string,
+  data: unknown,
+  isOneWay: boolean,
+  options: CallOptions,
+  defaults: ResolvedOptions,
+): CallSettings {
+  checkServiceName(service);
+  checkCallOptions(options);
+  const timeoutMs = options.timeout ?? defaults.timeoutMs;
+  const attempts = options.attempts ?? defaults.attempts;
+  const body = requestBody(options.headers, encodeData(data, defaults.maxPayloadBytes));
+  const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
+  return { service, body, isOneWay, timeoutMs, deadlineMs, attempts };
+}
+
+function defaultDeadlineMs(timeoutMs: number, attempts: number): number {
+  return attempts === UNLIMITED_ATTEMPTS
+    ? Math.max(UNLIMITED_DEADLINE_MS, timeoutMs)
+    : timeoutMs * attempts;
+}
+
+/** @throws CloudsBadOptionsError */
+export function checkCallOptions(options: CallOptions): void {
+  for (const key in options) {
+    if (!CALL_KEYS.includes(key as keyof CallOptions)) {
+      throw new CloudsBadOptionsError(messages.unknownOption(key, CALL_KEYS));
+    }
+  }
+  if (options.timeout !== undefined) duration('timeout', options.timeout);
+  if (options.deadline !== undefined) duration('deadline', options.deadline);
+  if (options.attempts !== undefined) parseAttempts('attempts', options.attempts);
+  if (options.headers !== undefined) checkHeaders(options.headers);
+}
+
+function checkHeaders(headers: Metadata): void {
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string') {
+      throw new CloudsBadOptionsError(messages.badOption(`headers.${name}`, 'a string', value));
+    }
+  }
+}

@@ -1,0 +1,133 @@
+import type { CloudsErrorCode } from '../common/errors.js';
+import { UNLIMITED_ATTEMPTS } from '../common/options.js';
+import { ONE_WAY } from '../protocol/frames.js';
+import { nodeIdOf, randomId } from '../protocol/ids.js';
+import { WheelEntry } from './timer-wheel.js';
+
+/** Why the dispatch gave a call to no node. */
+export type Unplaced = 'no-node' | 'overloaded' | 'only-tried';
+
+/** How a call gets to the nodes of its service; a partition is one. */
+export interface CallPath {
+  readonly isOpen: boolean;
+  /** When the path was opened last, on the clock of `performance.now()`. */
+  readonly openedAt: number;
+  dispatch(call: Call): void;
+  /** Tells a node that nobody waits for a call any more. */
+  cancel(incarnation: string, callId: string): void;
+  /** Asks a node about a call: it sends a reply that was lost again, or says that it never saw the call. */
+  ask(incarnation: string, callId: string): void;
+}
+
+/** Where the outcome of a call goes. Exactly one of `end`, `error`, or `value` with `isLast` ends it. */
+export interface ReplySink {
+  value(value: unknown, isLast: boolean): void;
+  end(): void;
+  error(error: unknown): void;
+}
+
+export interface CallSettings {
+  readonly service: string;
+  /** Metadata and data as they stand in the frame. */
+  readonly body: string;
+  readonly isOneWay: boolean;
+  readonly timeoutMs: number;
+  /** For the whole call, all attempts together; in ms from now. */
+  readonly deadlineMs: number;
+  readonly attempts: number;
+}
+
+/**
+ * A request on its way. States: waiting (no `place`), placed (a node has it), settled. Only the Caller
+ * changes it.
+ */
+export class Call extends WheelEntry {
+  readonly id = randomId();
+  readonly path: CallPath;
+  readonly service: string;
+  readonly body: string;
+  readonly isOneWay: boolean;
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly deadlineAt: number;
+  readonly sink: ReplySink;
+
+  attempt = 1;
+  attemptEndsAt: number;
+  isSettled = false;
+  /** Settled by a reply, as against a timeout, a cancel or a lost node. */
+  isAnswered = false;
+  /** The incarnation that has the present attempt. */
+  place: string | undefined;
+  placedAt = 0;
+  /** Ids of the nodes that had earlier attempts. */
+  tried: string[] | undefined;
+  /** Whether the next attempt may go to a node that was tried already. */
+  mayRepeatNode = false;
+  /** When to dispatch again; undefined while there is nothing to wait for. */
+  resumeAt: number | undefined;
+  /** When this call was first told that there is no node. */
+  noNodeSince: number | undefined;
+  /** What the call is waiting for, as the code that tells the truth if its time ends meanwhile. */
+  waitsFor: CloudsErrorCode | undefined;
+  /** How many values of a stream have arrived. */
+  values = 0;
+  /** The node that the stream comes from. */
+  streamsFrom: string | undefined;
+
+  constructor(settings: CallSettings, path: CallPath, sink: ReplySink, now: number) {
+    super();
+    this.path = path;
+    this.service = settings.service;
+    this.body = settings.body;
+    this.isOneWay = settings.isOneWay;
+    this.timeoutMs = settings.timeoutMs;
+    this.attempts = settings.attempts;
+    this.deadlineAt = now + settings.deadlineMs;
+    this.attemptEndsAt = Math.min(now + settings.timeoutMs, this.deadlineAt);
+    this.sink = sink;
+  }
+
+  /** The attempt as it stands in the frame. */
+  get attemptOnWire(): number {
+    return this.isOneWay ? ONE_WAY : this.attempt;
+  }
+
+  /** When something has to be done about this call if nothing happens. */
+  get dueAt(): number {
+    return this.resumeAt === undefined
+      ? this.attemptEndsAt
+      : Math.min(this.resumeAt, this.attemptEndsAt);
+  }
+
+  timeLeftMs(now: number): number {
+    return Math.max(0, Math.ceil(this.attemptEndsAt - now));
+  }
+
+  /** Whether another node may be tried. A stream that has begun is never started again. */
+  mayMove(now: number): boolean {
+    const hasAttempts = this.attempts === UNLIMITED_ATTEMPTS || this.attempt < this.attempts;
+    return hasAttempts && !this.isOneWay && this.values === 0 && now < this.deadlineAt;
+  }
+
+  /** Goes on to the next attempt, away from where it is. */
+  leave(now: number): void {
+    if (this.place !== undefined) this.addTried(this.place);
+    this.place = undefined;
+    this.attempt++;
+    this.attemptEndsAt = Math.min(now + this.timeoutMs, this.deadlineAt);
+  }
+
+  addTried(incarnation: string): void {
+    const nodeId = nodeIdOf(incarnation);
+    if (this.tried === undefined) this.tried = [nodeId];
+    else if (!this.tried.includes(nodeId)) this.tried.push(nodeId);
+  }
+
+  /** Whether a reply from this node can be meant for this call; not yet known before it is placed. */
+  mayBeAnsweredBy(nodeId: string): boolean {
+    if (this.streamsFrom !== undefined) return this.streamsFrom === nodeId;
+    if (this.place === undefined) return true;
+    return nodeIdOf(this.place) === nodeId || (this.tried?.includes(nodeId) ?? false);
+  }
+}

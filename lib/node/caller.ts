@@ -1,0 +1,302 @@
+import { jittered } from '../common/durations.js';
+import {
+  CloudsClosedError,
+  CloudsDisconnectedError,
+  type CloudsError,
+  CloudsErrorCode,
+  CloudsNodeLostError,
+  CloudsNoNodeError,
+  CloudsOverloadedError,
+  CloudsTimeoutError,
+} from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
+import { nodeIdOf } from '../protocol/ids.js';
+import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
+import type { Call, CallPath, Unplaced } from './call.js';
+import { CallTable } from './call-table.js';
+import type { CallListener } from './ports.js';
+import { TimerWheel } from './timer-wheel.js';
+
+const BACKOFF_MS = 50;
+const BACKOFF_SHARE = 4;
+
+export interface CallerSettings {
+  readonly noNodeGraceMs: number;
+}
+
+/** What happens to calls that others may want to know. */
+export interface CallerEvents {
+  /** A call goes on to another node. */
+  moved(call: Call, reason: CloudsError): void;
+  timedOut(call: Call): void;
+}
+
+/**
+ * Takes every call from its start to its one end: attempts, timeouts, grace, lost nodes, replies. It
+ * decides; the paths carry.
+ */
+export class Caller implements CallListener {
+  readonly #table = new CallTable();
+  readonly #wheel = new TimerWheel<Call>((call) => this.#onDue(call));
+  /** Services that this process has reached: one that has no node now may be restarting. */
+  readonly #reached = new Set<string>();
+
+  constructor(
+    private readonly settings: CallerSettings,
+    private readonly events: CallerEvents,
+  ) {}
+
+  get inFlight(): number {
+    return this.#table.size;
+  }
+
+  start(call: Call): void {
+    this.#table.add(call);
+    this.#dispatch(call);
+  }
+
+  /** Nobody waits for the outcome any more. The node that has the call is told. */
+  cancel(call: Call): void {
+    if (!call.isSettled) this.#finish(call, call.place);
+  }
+
+  /** Ends every call with the error that `reason` makes for it, and the timer. */
+  close(reason: (call: Call) => CloudsError = closedDuringCall): void {
+    for (const call of this.#table.all()) this.#fail(call, reason(call));
+    this.#wheel.close();
+  }
+
+  // --- what the dispatch says ---
+
+  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
+    this.#reached.add(call.service);
+    if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
+    call.waitsFor = call.noNodeSince = undefined;
+    if (call.isOneWay) return (this.#finish(call), call.sink.end());
+    call.place = incarnation;
+    call.placedAt = performance.now();
+    if (isResent) call.path.ask(incarnation, call.id);
+  }
+
+  onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
+    if (call.isSettled || attempt !== call.attempt) return;
+    if (reason === 'no-node') return this.#onNoNode(call);
+    if (reason === 'only-tried') {
+      call.mayRepeatNode = true;
+      return this.#resumeLater(call);
+    }
+    this.#moveOrFail(call, new CloudsOverloadedError(messages.overloaded(call.service)));
+  }
+
+  onRefused(call: Call, attempt: number, error: Error): void {
+    if (call.isSettled || attempt !== call.attempt) return;
+    const message = messages.redisRefused(call.service, error.message);
+    // The driver's error carries the whole batch with everybody's data: only its text goes on.
+    this.#fail(call, new CloudsDisconnectedError(message));
+  }
+
+  onForgotten(call: Call, attempt: number): void {
+    if (call.isSettled || attempt !== call.attempt) return;
+    this.#moveOrFail(call, nodeLost(call, 'unknown'));
+  }
+
+  // --- what comes back ---
+
+  onReplies({ from, frames }: ReplyMessage): void {
+    const nodeId = nodeIdOf(from);
+    for (const frame of frames) {
+      const call = this.#table.get(frame.id);
+      if (call?.mayBeAnsweredBy(nodeId)) this.#onReply(call, nodeId, frame);
+    }
+  }
+
+  // --- what the watch sees ---
+
+  onPathOpened(path: CallPath): void {
+    for (const call of this.#table.placed(path)) path.ask(call.place!, call.id);
+  }
+
+  onNodeLost(path: CallPath, incarnation: string): void {
+    for (const call of this.#table.placed(path, incarnation)) {
+      this.#moveOrFail(call, nodeLost(call, incarnation));
+    }
+  }
+
+  onNodeFrozen(path: CallPath, incarnation: string): void {
+    const now = performance.now();
+    for (const call of this.#table.placed(path, incarnation)) {
+      if (call.mayMove(now)) this.#move(call, nodeLost(call, incarnation));
+    }
+  }
+
+  onNodeBack(path: CallPath, incarnation: string, successor: string): void {
+    for (const call of this.#table.placed(path, incarnation)) {
+      call.place = successor;
+      path.ask(successor, call.id);
+    }
+  }
+
+  waitedFor(path: CallPath, placedBefore: number): Set<string> {
+    const incarnations = new Set<string>();
+    for (const call of this.#table.placed(path)) {
+      if (call.placedAt <= placedBefore) incarnations.add(call.place!);
+    }
+    return incarnations;
+  }
+
+  // --- the course of one call ---
+
+  #dispatch(call: Call): void {
+    call.resumeAt = undefined;
+    this.#wheel.add(call, call.dueAt);
+    call.path.dispatch(call);
+  }
+
+  #resumeLater(call: Call): void {
+    call.resumeAt = performance.now() + jittered(BACKOFF_MS, BACKOFF_SHARE);
+    this.#wheel.add(call, call.dueAt);
+  }
+
+  #onDue(call: Call): void {
+    if (performance.now() < call.attemptEndsAt && call.resumeAt !== undefined)
+      return this.#dispatch(call);
+    const error = this.#timeIsUp(call);
+    if (call.place === undefined) return this.#fail(call, error);
+    this.events.timedOut(call);
+    this.#moveOrFail(call, error);
+  }
+
+  #timeIsUp(call: Call): CloudsError {
+    const { service, timeoutMs, attempt } = call;
+    if (call.place === undefined) {
+      if (call.waitsFor === CloudsErrorCode.NO_NODE)
+        return new CloudsNoNodeError(messages.noNode(service));
+      if (!call.path.isOpen)
+        return new CloudsDisconnectedError(messages.disconnected(service, timeoutMs));
+    }
+    return new CloudsTimeoutError(messages.timeout(service, timeoutMs, attempt), {
+      details: { service, attempt },
+    });
+  }
+
+  /** Zero receivers is no proof of death: nodes reconnect after a cut, and restart in a rollout. */
+  #onNoNode(call: Call): void {
+    const now = performance.now();
+    call.noNodeSince ??= now;
+    const graceMs = this.settings.noNodeGraceMs;
+    const isKnown = this.#reached.has(call.service) || now - call.path.openedAt < graceMs;
+    if (isKnown && now - call.noNodeSince < graceMs) {
+      call.waitsFor = CloudsErrorCode.NO_NODE;
+      return this.#resumeLater(call);
+    }
+    this.#fail(call, new CloudsNoNodeError(messages.noNode(call.service)));
+  }
+
+  /** The answer for an attempt that is over: that node has the call too, and need not finish it. */
+  #onLatePlacement(call: Call, incarnation: string): void {
+    if (call.isOneWay || call.isAnswered) return;
+    call.addTried(incarnation);
+    call.path.cancel(incarnation, call.id);
+  }
+
+  #onReply(call: Call, nodeId: string, frame: ReplyFrame): void {
+    const isPresent = call.place === undefined || nodeIdOf(call.place) === nodeId;
+    switch (frame.kind) {
+      case ReplyKind.RESULT:
+        return this.#answer(call, nodeId, () => call.sink.value(frame.value, true));
+      case ReplyKind.VALUE:
+        return this.#onValue(call, nodeId, frame);
+      case ReplyKind.END:
+        return this.#onStreamEnd(call, nodeId, frame, () => call.sink.end());
+      case ReplyKind.ERROR:
+        return this.#onStreamEnd(call, nodeId, frame, () => call.sink.error(frame.value));
+      case ReplyKind.EXCEPTION:
+        return this.#onStreamEnd(call, nodeId, frame, () =>
+          call.sink.error(reviveError(frame.value, nodeId)),
+        );
+      case ReplyKind.REFUSAL:
+        return isPresent ? this.#onRefusal(call, reviveRefusal(frame.value, nodeId)) : undefined;
+      case ReplyKind.UNKNOWN:
+        return isPresent ? this.#moveOrFail(call, nodeLost(call, nodeId)) : undefined;
+    }
+  }
+
+  /** An idle stream times out; one that keeps coming does not. */
+  #onValue(call: Call, nodeId: string, frame: ReplyFrame): void {
+    if (frame.count !== call.values) return this.#onGap(call, nodeId);
+    call.streamsFrom = nodeId;
+    call.values++;
+    call.attemptEndsAt = Math.min(performance.now() + call.timeoutMs, call.deadlineAt);
+    this.#wheel.add(call, call.dueAt);
+    call.sink.value(frame.value, false);
+  }
+
+  #onStreamEnd(call: Call, nodeId: string, frame: ReplyFrame, deliver: () => void): void {
+    if (frame.count === call.values) this.#answer(call, nodeId, deliver);
+    else this.#onGap(call, nodeId);
+  }
+
+  #onGap(call: Call, nodeId: string): void {
+    const { service } = call;
+    const error = new CloudsNodeLostError(messages.streamBroken(service, nodeId), {
+      details: { service },
+    });
+    this.#fail(call, error);
+  }
+
+  /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
+  #onRefusal(call: Call, error: CloudsError): void {
+    if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
+    else this.#answer(call, error.node ?? '', () => call.sink.error(error));
+  }
+
+  #answer(call: Call, nodeId: string, deliver: () => void): void {
+    const isElsewhere = call.place !== undefined && nodeIdOf(call.place) !== nodeId;
+    call.isAnswered = true;
+    this.#finish(call, isElsewhere ? call.place : undefined);
+    deliver();
+  }
+
+  #moveOrFail(call: Call, error: CloudsError): void {
+    if (call.mayMove(performance.now())) this.#move(call, error);
+    else this.#fail(call, error);
+  }
+
+  #move(call: Call, reason: CloudsError): void {
+    const left = call.place;
+    call.leave(performance.now());
+    if (left !== undefined) call.path.cancel(left, call.id);
+    this.events.moved(call, reason);
+    if (reason.code === CloudsErrorCode.OVERLOADED) {
+      call.mayRepeatNode = true;
+      this.#wheel.remove(call);
+      return this.#resumeLater(call);
+    }
+    call.mayRepeatNode = false;
+    this.#dispatch(call);
+  }
+
+  #fail(call: Call, error: CloudsError): void {
+    if (call.isSettled) return;
+    this.#finish(call, call.place);
+    call.sink.error(error);
+  }
+
+  /** `toCancel`: a node that has the call and need not finish it. */
+  #finish(call: Call, toCancel?: string): void {
+    call.isSettled = true;
+    this.#table.remove(call);
+    this.#wheel.remove(call);
+    if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
+  }
+}
+
+function nodeLost(call: Call, incarnation: string): CloudsNodeLostError {
+  const { service } = call;
+  return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
+}
+
+function closedDuringCall(call: Call): CloudsError {
+  return new CloudsClosedError(messages.closedDuringCall(call.service));
+}

@@ -1,0 +1,207 @@
+import {
+  CloudsCancelledError,
+  type CloudsError,
+  CloudsExpiredError,
+  CloudsNoNodeError,
+  CloudsOverloadedError,
+} from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import {
+  endFrame,
+  errorFrame,
+  refusalFrame,
+  resultFrame,
+  unknownFrame,
+  valueFrame,
+} from '../protocol/encode.js';
+import { ONE_WAY, type RequestFrame, type RequestMessage } from '../protocol/frames.js';
+import { encodeData } from '../protocol/payload.js';
+import { IncomingRequest, type Responder } from './incoming-request.js';
+import type { Outbox } from './outbox.js';
+import type { RedisClock } from './redis-clock.js';
+import type { Registration, Registry } from './registry.js';
+import type { ReplyKeeper } from './reply-keeper.js';
+
+/**
+ * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
+ * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
+ */
+export class Executor implements Responder {
+  readonly #running = new Map<string, IncomingRequest>();
+  #onIdle: (() => void) | undefined;
+
+  constructor(
+    private readonly registry: Registry,
+    private readonly outbox: Outbox,
+    private readonly keeper: ReplyKeeper,
+    private readonly clock: RedisClock,
+    private readonly maxPayloadBytes: number,
+  ) {}
+
+  get running(): number {
+    return this.#running.size;
+  }
+
+  accept({ from, service, redisMs, frames, malformed }: RequestMessage): void {
+    const registration = this.registry.get(service);
+    if (registration === undefined) return this.#refuseAll(from, service, frames);
+    const ageMs = this.clock.ageMs(redisMs);
+    registration.taken += frames.length + malformed;
+    if (malformed > 0) this.outbox.point(registration, malformed);
+    for (const frame of frames) this.#acceptOne(registration, from, frame, ageMs);
+  }
+
+  /** The caller has lost its connection: it waits in another inbox now, and may have missed the reply. */
+  onAsk(from: string, ids: readonly string[]): void {
+    for (const id of ids) {
+      const request = this.#running.get(id);
+      if (request) request.from = from;
+      else this.outbox.reply(from, id, this.keeper.find(id) ?? unknownFrame(id), false);
+    }
+  }
+
+  onCancel(ids: readonly string[]): void {
+    for (const id of ids) this.cancel(id);
+  }
+
+  cancel(id: string): void {
+    const request = this.#running.get(id);
+    request?.cancel(new CloudsCancelledError(messages.cancelled(request.service)));
+  }
+
+  /** Resolves when nothing runs any more, or `false` after `limitMs`. */
+  idle(limitMs: number): Promise<boolean> {
+    if (this.#running.size === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => settle(false), limitMs);
+      const settle = (isIdle: boolean) => {
+        clearTimeout(timer);
+        this.#onIdle = undefined;
+        resolve(isIdle);
+      };
+      this.#onIdle = () => settle(true);
+    });
+  }
+
+  /** Cancels what runs and tells its callers; for a node that cannot wait any longer. */
+  abandon(): void {
+    for (const request of [...this.#running.values()]) {
+      const reason = new CloudsCancelledError(messages.drained(request.service));
+      request.cancel(reason);
+      if (!request.isSettled)
+        this.#settle(request, refusalFrame(request.id, request.values, reason));
+    }
+  }
+
+  // --- what handlers answer ---
+
+  result(request: IncomingRequest, value: unknown): void {
+    this.#settleWith(request, () =>
+      resultFrame(request.id, encodeData(value, this.maxPayloadBytes)),
+    );
+  }
+
+  value(request: IncomingRequest, value: unknown): void {
+    if (request.isSettled || request.isCancelled || request.isOneWay) return;
+    let json: string;
+    try {
+      json = encodeData(value, this.maxPayloadBytes);
+    } catch (error) {
+      request.cancel(error as CloudsError);
+      return this.#settle(request, refusalFrame(request.id, request.values, error as CloudsError));
+    }
+    const frame = valueFrame(request.id, request.values++, json);
+    this.outbox.reply(request.from, request.id, frame, false);
+  }
+
+  end(request: IncomingRequest): void {
+    this.#settleWith(request, () => endFrame(request.id, request.values));
+  }
+
+  fail(request: IncomingRequest, error: unknown): void {
+    this.#settleWith(request, () => errorFrame(request.id, request.values, error));
+  }
+
+  #settleWith(request: IncomingRequest, encode: () => string): void {
+    if (request.isSettled) return;
+    if (request.isOneWay || request.isCancelled) return this.#settle(request, undefined);
+    let frame: string;
+    try {
+      frame = encode();
+    } catch (error) {
+      frame = refusalFrame(request.id, request.values, error as CloudsError);
+    }
+    this.#settle(request, frame);
+  }
+
+  #settle(request: IncomingRequest, frame: string | undefined): void {
+    const { count } = request;
+    request.isSettled = true;
+    this.#running.delete(request.id);
+    count.running--;
+    count.handled++;
+    if (frame !== undefined) this.outbox.reply(request.from, request.id, frame, true);
+    this.outbox.point(count);
+    if (this.#running.size === 0) this.#onIdle?.();
+  }
+
+  // --- what arrives ---
+
+  #acceptOne(registration: Registration, from: string, frame: RequestFrame, ageMs: number): void {
+    if (this.#isRepeated(from, frame)) return this.outbox.point(registration);
+    const refusal = this.#refusal(registration, frame, ageMs);
+    if (refusal) {
+      this.outbox.point(registration);
+      return this.#refuse(from, frame, refusal);
+    }
+    const request = new IncomingRequest(
+      {
+        id: frame.id,
+        from,
+        count: registration,
+        data: frame.data,
+        metadata: frame.metadata,
+        attempt: Math.max(frame.attempt, 1),
+        isOneWay: frame.attempt === ONE_WAY,
+        timeLeftMs: frame.timeLeftMs - ageMs,
+      },
+      this,
+    );
+    this.#running.set(frame.id, request);
+    registration.running++;
+    registration.handler(request);
+  }
+
+  /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
+  #isRepeated(from: string, { id, attempt }: RequestFrame): boolean {
+    const request = this.#running.get(id);
+    if (request) {
+      request.from = from;
+      return true;
+    }
+    const reply = attempt > 1 ? this.keeper.find(id) : undefined;
+    if (reply !== undefined) this.outbox.reply(from, id, reply, true);
+    return reply !== undefined;
+  }
+
+  #refusal(
+    registration: Registration,
+    frame: RequestFrame,
+    ageMs: number,
+  ): CloudsError | undefined {
+    const { service } = registration;
+    const lateMs = Math.round(ageMs - frame.timeLeftMs);
+    if (lateMs >= 0) return new CloudsExpiredError(messages.expired(service, lateMs));
+    if (!registration.isFull) return undefined;
+    return new CloudsOverloadedError(messages.refusedByNode(service, registration.running));
+  }
+
+  #refuseAll(from: string, service: string, frames: readonly RequestFrame[]): void {
+    const error = new CloudsNoNodeError(messages.notServed(service));
+    for (const frame of frames) this.#refuse(from, frame, error);
+  }
+
+  #refuse(from: string, { id, attempt }: RequestFrame, error: CloudsError): void {
+    if (attempt !== ONE_WAY) this.outbox.reply(from, id, refusalFrame(id, 0, error), false);
+  }
+}

@@ -1,0 +1,48 @@
+import type { IncomingRequest } from './incoming-request.js';
+import type { RequestHandler } from './registry.js';
+
+/** Serves a request by what it returns or throws. */
+export type ServiceHandler = (data: never, request: IncomingRequest) => unknown;
+
+/** Makes a handler that settles its request of a function that returns the reply. */
+export function toRequestHandler(handler: ServiceHandler): RequestHandler {
+  return (request) => {
+    let returned: unknown;
+    try {
+      returned = handler(request.data as never, request);
+    } catch (error) {
+      return request.fail(error);
+    }
+    if (isPromiseLike(returned))
+      returned.then(
+        (value) => answer(request, value),
+        (error: unknown) => request.fail(error),
+      );
+    else answer(request, returned);
+  };
+}
+
+function answer(request: IncomingRequest, value: unknown): void {
+  if (isAsyncIterable(value)) void stream(request, value);
+  else request.result(value);
+}
+
+async function stream(request: IncomingRequest, values: AsyncIterable<unknown>): Promise<void> {
+  try {
+    for await (const value of values) {
+      if (request.isCancelled) break;
+      request.value(value);
+    }
+    request.end();
+  } catch (error) {
+    request.fail(error);
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return value instanceof Object && 'then' in value && typeof value.then === 'function';
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return value instanceof Object && Symbol.asyncIterator in value;
+}

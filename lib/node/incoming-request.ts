@@ -1,0 +1,115 @@
+import type { Metadata } from '../protocol/frames.js';
+import { nodeIdOf } from '../protocol/ids.js';
+import type { PointCount } from './points.js';
+
+/** Where what a handler answers goes. Each of `result`, `end` and `fail` settles the request. */
+export interface Responder {
+  result(request: IncomingRequest, value: unknown): void;
+  value(request: IncomingRequest, value: unknown): void;
+  end(request: IncomingRequest): void;
+  fail(request: IncomingRequest, error: unknown): void;
+}
+
+export interface RequestSettings {
+  readonly id: string;
+  readonly from: string;
+  /** @internal */ readonly count: PointCount;
+  readonly data: unknown;
+  readonly metadata: Metadata | undefined;
+  readonly attempt: number;
+  readonly isOneWay: boolean;
+  readonly timeLeftMs: number;
+}
+
+/**
+ * One request that this node runs. Exactly one of `result`, `end` and `fail` must be called in the
+ * end, also for a one-way request: that gives the node's point back. What is said after that, or after
+ * a cancel, goes nowhere.
+ */
+export class IncomingRequest {
+  readonly id: string;
+  /** @internal */ readonly count: PointCount;
+  readonly data: unknown;
+  readonly metadata: Metadata | undefined;
+  /** From 1; how many nodes, with this one, the caller has tried. */
+  readonly attempt: number;
+  readonly isOneWay: boolean;
+  /** When the caller stops waiting, as `Date.now()` would give it. */
+  readonly deadline: number;
+  /** The inbox that replies go to: the caller's present incarnation. */
+  from: string;
+  /** How many values of a stream were sent. */
+  values = 0;
+  isSettled = false;
+
+  readonly #responder: Responder;
+  #abort: AbortController | undefined;
+  #cancelReason: Error | undefined;
+  #onCancel: (() => void) | undefined;
+
+  constructor(settings: RequestSettings, responder: Responder) {
+    this.id = settings.id;
+    this.from = settings.from;
+    this.count = settings.count;
+    this.data = settings.data;
+    this.metadata = settings.metadata;
+    this.attempt = settings.attempt;
+    this.isOneWay = settings.isOneWay;
+    this.deadline = Date.now() + settings.timeLeftMs;
+    this.#responder = responder;
+  }
+
+  get service(): string {
+    return this.count.service;
+  }
+
+  /** Id of the node that made the call. */
+  get callerId(): string {
+    return nodeIdOf(this.from);
+  }
+
+  get isCancelled(): boolean {
+    return this.#cancelReason !== undefined;
+  }
+
+  /** Fires when nobody waits for the reply any more, or when the node has to stop. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#cancelReason) this.#abort.abort(this.#cancelReason);
+    return this.#abort.signal;
+  }
+
+  /** Answers with one value. */
+  result(value: unknown): void {
+    this.#responder.result(this, value);
+  }
+
+  /** Sends one value of a stream; `end` or `fail` must follow. */
+  value(value: unknown): void {
+    this.#responder.value(this, value);
+  }
+
+  /** Ends a stream, or a request that has no result. */
+  end(): void {
+    this.#responder.end(this);
+  }
+
+  /** Fails the call. An Error arrives as an Error, without its stack; anything else as it is. */
+  fail(error: unknown): void {
+    this.#responder.fail(this, error);
+  }
+
+  /** Calls `callback` once, when the request is cancelled. There is one callback. */
+  onCancel(callback: () => void): void {
+    this.#onCancel = callback;
+    if (this.isCancelled) callback();
+  }
+
+  /** @internal */
+  cancel(reason: Error): void {
+    if (this.isCancelled) return;
+    this.#cancelReason = reason;
+    this.#abort?.abort(reason);
+    this.#onCancel?.();
+  }
+}

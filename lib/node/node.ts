@@ -1,0 +1,366 @@
+import { EventEmitter } from 'node:events';
+import { hostname } from 'node:os';
+import { CloudsBadOptionsError, CloudsClosedError, type CloudsError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import { type CloudsOptions, parseOptions, type ResolvedOptions } from '../common/options.js';
+import { randomId } from '../protocol/ids.js';
+import { checkServiceName } from '../protocol/names.js';
+import { Link } from '../redis/link.js';
+import { Call, type ReplySink } from './call.js';
+import { callSettings, type CallOptions } from './call-options.js';
+import { Caller } from './caller.js';
+import { Cleaner } from './cleaner.js';
+import { DropLog } from './drop-log.js';
+import { toRequestHandler, type ServiceHandler } from './handlers.js';
+import { Partition } from './partition.js';
+import { PromiseSink } from './promise-sink.js';
+import { Registration, type RequestHandler } from './registry.js';
+
+/** Events of a node. */
+export interface CloudsNodeEvents {
+  /** The connection to Redis is there and the node is in its services again. */
+  connected: [];
+  /** The connection to Redis is gone; the node makes a new one by itself. */
+  disconnected: [];
+  /** A call goes on to another node. */
+  moved: [event: { service: string; callId: string; attempt: number; reason: CloudsError }];
+  /** Something was dropped or went wrong that does not stop the node; for logs. */
+  warning: [message: string];
+}
+
+export interface CloudsNodeStats {
+  readonly id: string;
+  readonly isConnected: boolean;
+  /** Calls that this node made and that are not answered yet. */
+  readonly inFlight: number;
+  /** Requests that handlers of this node are working on. */
+  readonly running: number;
+  /** Requests that handlers of this node have settled. */
+  readonly handled: number;
+  /** Messages that were dropped, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+}
+
+type State = 'idle' | 'connecting' | 'connected' | 'closing';
+
+export interface RegisterOptions {
+  /** How many calls of this service the node runs at once. Default: the option `capacity` of the node. */
+  capacity?: number;
+}
+
+/**
+ * One process in the cloud: it serves, calls, or both, over one connection to Redis. Free of Nest.
+ *
+ * States: idle -> connecting -> connected -> closing -> idle. A call made while idle connects; one made
+ * while Redis is away waits up to its timeout.
+ */
+export class CloudsNode {
+  /** Unique for the life of this object; the seed's PID. */
+  readonly id = randomId();
+  readonly options: ResolvedOptions;
+  readonly #events = new EventEmitter<CloudsNodeEvents>();
+  readonly #link: Link;
+  readonly #caller: Caller;
+  readonly #partitions: readonly Partition[];
+  readonly #cleaner: Cleaner;
+  readonly #drops = new DropLog((text) => this.#events.emit('warning', text));
+  #state: State = 'idle';
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #opening: Promise<unknown> = Promise.resolve();
+  #isDraining = false;
+  #settledBefore = 0;
+
+  /** @throws CloudsBadOptionsError. Nothing is connected yet. */
+  constructor(options: CloudsOptions = {}) {
+    this.options = parseOptions(options);
+    this.#link = new Link(this.options.redis, this.options.connectMs);
+    this.#caller = new Caller(this.options, {
+      moved: (call, reason) => this.#onMoved(call, reason),
+      timedOut: (call) => this.#cleaner.cleanSoon(call.service),
+    });
+    const reporter = {
+      dropped: this.#drops.add.bind(this.#drops),
+      error: (error: Error) => void this.#events.emit('warning', error.message),
+    };
+    const describe = () => this.#describe();
+    // One today. On a Redis Cluster there will be several, one per hash tag.
+    this.#partitions = [
+      new Partition(this.id, this.options, this.#link, this.#caller, describe, reporter),
+    ];
+    this.#cleaner = new Cleaner(
+      (service) => this.#partitionOf(service).sweeper,
+      () => this.#partitions.map(({ sweeper }) => sweeper),
+      this.options.cleanIntervalMs,
+    );
+    this.#link.on('up', () => this.#onUp());
+    this.#link.on('down', () => this.#onDown());
+    this.#link.on('message', (channel, text) => this.#onMessage(channel, text));
+    this.#link.on('error', (error) => this.#onLinkError(error));
+  }
+
+  on<E extends keyof CloudsNodeEvents>(
+    event: E,
+    listener: (...args: CloudsNodeEvents[E]) => void,
+  ): this {
+    this.#events.on(event, listener as never);
+    return this;
+  }
+
+  off<E extends keyof CloudsNodeEvents>(
+    event: E,
+    listener: (...args: CloudsNodeEvents[E]) => void,
+  ): this {
+    this.#events.off(event, listener as never);
+    return this;
+  }
+
+  /** The driver's connection while there is one; for `unwrap()`. */
+  get redis(): unknown {
+    return this.#link.client;
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected' && this.#partitions.every(({ isOpen }) => isOpen);
+  }
+
+  get stats(): CloudsNodeStats {
+    return {
+      id: this.id,
+      isConnected: this.isConnected,
+      inFlight: this.#caller.inFlight,
+      running: this.#running,
+      handled: this.#handled,
+      dropped: this.#drops.counts(),
+    };
+  }
+
+  /**
+   * Connects, and stays connected until `close()`. Calling it again, at the same time or later, is free.
+   * @throws CloudsDisconnectedError if Redis cannot be reached within `connectTimeout`, or refuses.
+   * @throws CloudsBadOptionsError if the server is too old.
+   * @throws CloudsClosedError if `close()` was called meanwhile.
+   */
+  connect(): Promise<void> {
+    if (this.#state === 'closing') return this.#closing!.then(() => this.connect());
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  /**
+   * Serves `service` with a function of the data and the request. What it returns is the reply: a value,
+   * a promise, or an async iterable, whose values make a stream. What it throws fails the call.
+   * @throws CloudsBadNameError, CloudsBadOptionsError if the service is registered here already.
+   */
+  register(service: string, handler: ServiceHandler, options?: RegisterOptions): Promise<void> {
+    return this.serve(service, toRequestHandler(handler), options);
+  }
+
+  /** Serves `service` with a handler that settles each request itself. See `IncomingRequest`. */
+  async serve(
+    service: string,
+    handler: RequestHandler,
+    { capacity = this.options.capacity }: RegisterOptions = {},
+  ): Promise<void> {
+    checkServiceName(service);
+    const partition = this.#partitionOf(service);
+    if (partition.registry.get(service) !== undefined) {
+      throw new CloudsBadOptionsError(messages.alreadyRegistered(service));
+    }
+    const registration = new Registration(service, handler, this.options.baseScore, capacity);
+    await partition.register(registration);
+  }
+
+  /** Stops serving `service`. Resolves when no more requests for it can arrive; what arrived still runs. */
+  async unregister(service: string): Promise<void> {
+    const partition = this.#partitionOf(service);
+    const registration = partition.registry.get(service);
+    if (registration === undefined) return;
+    await partition.leave([registration]);
+    this.#settledBefore += registration.handled;
+  }
+
+  /**
+   * Calls `service`, by default with one attempt, and resolves to its result. Of a stream it is the last value.
+   * Rejects with a CloudsError, or with what the handler threw.
+   */
+  send<T = unknown>(service: string, data?: unknown, options: CallOptions = {}): Promise<T> {
+    return new Promise<unknown>((resolve, reject) => {
+      this.request(service, data, options, new PromiseSink(resolve, reject));
+    }) as Promise<T>;
+  }
+
+  /** Calls `service` with up to `attempts` attempts, each on another node; -1 for no limit. */
+  pemit<T = unknown>(
+    attempts: number,
+    service: string,
+    data?: unknown,
+    options: CallOptions = {},
+  ): Promise<T> {
+    return this.send<T>(service, data, { ...options, attempts });
+  }
+
+  /** Sends `data` one-way. Resolves when one node has it in its inbox. */
+  emit(service: string, data?: unknown, options: CallOptions = {}): Promise<void> {
+    return new Promise<unknown>((resolve, reject) => {
+      this.#start(service, data, options, true, new PromiseSink(resolve, reject));
+    }) as Promise<void>;
+  }
+
+  /** The same as `send` for those who want every value. Returns a function that cancels the call. */
+  request(service: string, data: unknown, options: CallOptions, sink: ReplySink): () => void {
+    return this.#start(service, data, options, false, sink);
+  }
+
+  /** Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went. */
+  async clean(): Promise<number> {
+    await this.connect();
+    return this.#cleaner.cleanAll();
+  }
+
+  /**
+   * Stops serving: the node leaves its services, and what it has is finished, for at most `drainTimeout`;
+   * then it is cancelled. Calls can still be made.
+   */
+  async leave(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all(this.#partitions.map((partition) => this.#leavePartition(partition)));
+    this.#isDraining = false;
+  }
+
+  /**
+   * Leaves, fails the calls that are out with `CLOUDS_CLOSED`, and disconnects. Nothing keeps the process
+   * alive after it. The node can be connected again.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close().finally(() => (this.#closing = undefined));
+    return this.#closing;
+  }
+
+  // --- the connection ---
+
+  async #connect(): Promise<void> {
+    this.#state = 'connecting';
+    try {
+      await this.#link.open();
+      await this.#opening;
+    } catch (error) {
+      if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
+      this.#abortConnect(error as CloudsError);
+      throw error;
+    }
+    this.#state = 'connected';
+    this.#events.emit('connected');
+  }
+
+  /** Whoever waits for this connection must not wait for nothing. */
+  #abortConnect(error: CloudsError): void {
+    this.#connecting = undefined;
+    this.#state = 'idle';
+    this.#link.close();
+    for (const partition of this.#partitions) partition.down();
+    this.#caller.close(() => error);
+  }
+
+  #onUp(): void {
+    this.#opening = Promise.all(this.#partitions.map((partition) => partition.open()));
+    this.#opening.then(
+      () => this.#state === 'connected' && this.#events.emit('connected'),
+      (error: unknown) => this.#onOpenFailed(error as Error),
+    );
+  }
+
+  /** While connecting, `connect()` reports it; later the partitions try again. */
+  #onOpenFailed(error: Error): void {
+    if (this.#state !== 'connected' || !this.#link.isUp) return;
+    this.#events.emit('warning', error.message);
+    for (const partition of this.#partitions) partition.reopenLater();
+  }
+
+  #onDown(): void {
+    for (const partition of this.#partitions) partition.down();
+    if (this.#state === 'connected') this.#events.emit('disconnected');
+  }
+
+  #onLinkError(error: Error): void {
+    if (this.#state === 'connected') this.#events.emit('warning', `Redis: ${error.message}`);
+  }
+
+  #onMessage(channel: string, text: string): void {
+    for (const partition of this.#partitions) partition.onMessage(channel, text);
+  }
+
+  async #close(): Promise<void> {
+    const wasConnected = this.#state === 'connected';
+    if (wasConnected) await this.leave();
+    this.#state = 'closing';
+    this.#caller.close();
+    await Promise.all(this.#partitions.map((partition) => partition.close()));
+    this.#link.close();
+    await this.#connecting?.catch(() => undefined);
+    this.#connecting = undefined;
+    this.#state = 'idle';
+    if (wasConnected) this.#events.emit('disconnected');
+  }
+
+  async #leavePartition(partition: Partition): Promise<void> {
+    const registrations = partition.registry.all();
+    await partition.leave(registrations);
+    await partition.drain(this.options.drainMs);
+    for (const { handled } of registrations) this.#settledBefore += handled;
+  }
+
+  // --- calls ---
+
+  #start(
+    service: string,
+    data: unknown,
+    options: CallOptions,
+    isOneWay: boolean,
+    sink: ReplySink,
+  ): () => void {
+    let call: Call;
+    try {
+      if (this.#state === 'closing') throw new CloudsClosedError(messages.closed());
+      const settings = callSettings(service, data, isOneWay, options, this.options);
+      call = new Call(settings, this.#partitionOf(service), sink, performance.now());
+    } catch (error) {
+      sink.error(error);
+      return () => undefined;
+    }
+    // A failed connect ends the calls that wait for it, so its rejection has been told.
+    if (this.#state === 'idle') this.connect().catch(() => undefined);
+    this.#caller.start(call);
+    return () => this.#caller.cancel(call);
+  }
+
+  /** The partition of a service; with several, by a hash of the name. */
+  #partitionOf(_service: string): Partition {
+    return this.#partitions[0]!;
+  }
+
+  #onMoved({ service, id, attempt }: Call, reason: CloudsError): void {
+    this.#events.emit('moved', { service, callId: id, attempt, reason });
+  }
+
+  // --- what the node says about itself ---
+
+  get #running(): number {
+    return this.#partitions.reduce((sum, { running }) => sum + running, 0);
+  }
+
+  get #handled(): number {
+    const registrations = this.#partitions.flatMap(({ registry }) => registry.all());
+    return registrations.reduce((sum, { handled }) => sum + handled, this.#settledBefore);
+  }
+
+  #describe(): Record<string, unknown> {
+    return {
+      host: hostname(),
+      pid: process.pid,
+      running: this.#running,
+      handled: this.#handled,
+      isDraining: this.#isDraining,
+    };
+  }
+}

@@ -1,0 +1,200 @@
+import { idsMessage, replyMessage } from '../protocol/encode.js';
+import { MessageKind } from '../protocol/frames.js';
+import { memberOf } from '../protocol/ids.js';
+import type { Keys } from '../protocol/keys.js';
+import type { Command, RedisPort } from '../redis/link.js';
+import type { PointCount } from './points.js';
+import type { ReplyKeeper } from './reply-keeper.js';
+
+/** Far below what makes Redis drop a subscriber. */
+const MAX_MESSAGE_LENGTH = 1024 * 1024;
+/** Up to this many ids of 16 characters are one message. */
+const MAX_IDS = 5000;
+
+interface OutgoingReply {
+  readonly id: string;
+  readonly frame: string;
+  /** Whether it is the answer of a handler, which is kept for a caller that asks again. */
+  readonly isKept: boolean;
+}
+
+export interface OutboxListener {
+  /** What is not kept, a value of a stream, reached nobody: its caller is gone. */
+  onUnclaimed(id: string): void;
+  onError(error: Error): void;
+}
+
+/**
+ * What leaves for other nodes besides requests: replies, points given back, cancels and asks. All of
+ * one turn of the event loop is one pipeline.
+ */
+export class Outbox {
+  #replies = new Map<string, OutgoingReply[]>();
+  #points = new Map<PointCount, number>();
+  #ids = new Map<
+    string,
+    { kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK; to: string; ids: string[] }
+  >();
+  #flush: NodeJS.Immediate | undefined;
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly redis: RedisPort,
+    private readonly keys: Keys,
+    private readonly address: { readonly incarnation: string },
+    private readonly keeper: ReplyKeeper,
+    private readonly listener: OutboxListener,
+  ) {}
+
+  /** `to` is the incarnation of the caller. */
+  reply(to: string, id: string, frame: string, isKept: boolean): void {
+    const replies = this.#replies.get(to);
+    if (replies) replies.push({ id, frame, isKept });
+    else this.#replies.set(to, [{ id, frame, isKept }]);
+    this.#schedule();
+  }
+
+  /** Gives one point back, or `count` of them, which may be negative. */
+  point(service: PointCount, count = 1): void {
+    this.#points.set(service, (this.#points.get(service) ?? 0) + count);
+    this.#schedule();
+  }
+
+  cancel(to: string, id: string): void {
+    this.#addId(MessageKind.CANCEL, to, id);
+  }
+
+  ask(to: string, id: string): void {
+    this.#addId(MessageKind.ASK, to, id);
+  }
+
+  /** Sends what is waiting, and resolves when Redis has all that was sent, or cannot be reached. */
+  async flushed(): Promise<void> {
+    this.#cancelFlush();
+    this.#send();
+    await this.#sending;
+  }
+
+  /** The incarnation is over: its points went with it, what it had to say to others is said by the next. */
+  forgetPoints(): void {
+    this.#points.clear();
+  }
+
+  close(): void {
+    this.#cancelFlush();
+    this.#replies.clear();
+    this.#points.clear();
+    this.#ids.clear();
+  }
+
+  #addId(kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK, to: string, id: string): void {
+    const key = kind + to;
+    const message = this.#ids.get(key);
+    if (message && message.ids.length < MAX_IDS) message.ids.push(id);
+    else this.#ids.set(message ? `${key}:${id}` : key, { kind, to, ids: [id] });
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#flush ??= setImmediate(() => {
+      this.#flush = undefined;
+      this.#send();
+    });
+  }
+
+  #cancelFlush(): void {
+    clearImmediate(this.#flush);
+    this.#flush = undefined;
+  }
+
+  #send(): void {
+    const batches = this.#takeReplies();
+    if (!this.redis.isUp) return this.#keepForLater(batches.flatMap(({ replies }) => replies));
+    const commands: Command[] = batches.map(({ to, replies }) => this.#replyCommand(to, replies));
+    this.#takeIds(commands);
+    this.#takePoints(commands);
+    if (commands.length === 0) return;
+    this.#sending = this.#deliver(commands, batches);
+  }
+
+  async #deliver(commands: Command[], batches: readonly ReplyBatch[]): Promise<void> {
+    try {
+      const answers = await this.redis.pipeline(commands);
+      batches.forEach(({ replies }, index) => {
+        if (answers[index]!.value === 0) this.#onUnclaimed(replies);
+      });
+      const refused = answers.find(({ error }) => error !== null);
+      if (refused) this.listener.onError(refused.error!);
+    } catch {
+      // The connection broke: whether the replies arrived is for their callers to ask.
+      this.#keepForLater(batches.flatMap(({ replies }) => replies));
+    }
+  }
+
+  #onUnclaimed(replies: readonly OutgoingReply[]): void {
+    this.#keepForLater(replies);
+    for (const { id, isKept } of replies) if (!isKept) this.listener.onUnclaimed(id);
+  }
+
+  #keepForLater(replies: readonly OutgoingReply[]): void {
+    for (const { id, frame, isKept } of replies) if (isKept) this.keeper.keepUnclaimed(id, frame);
+  }
+
+  #takeReplies(): ReplyBatch[] {
+    if (this.#replies.size === 0) return [];
+    const batches: ReplyBatch[] = [];
+    for (const [to, replies] of this.#replies) splitByLength(to, replies, batches);
+    this.#replies = new Map();
+    return batches;
+  }
+
+  #replyCommand(to: string, replies: readonly OutgoingReply[]): Command {
+    const frames: string[] = [];
+    for (const { id, frame, isKept } of replies) {
+      frames.push(frame);
+      if (isKept) this.keeper.keepRecent(id, frame);
+    }
+    return ['publish', this.keys.inbox(to), replyMessage(this.address.incarnation, frames)];
+  }
+
+  #takeIds(commands: Command[]): void {
+    for (const { kind, to, ids } of this.#ids.values()) {
+      commands.push([
+        'publish',
+        this.keys.inbox(to),
+        idsMessage(kind, this.address.incarnation, ids),
+      ]);
+    }
+    this.#ids.clear();
+  }
+
+  /** XX: a member that was taken out of its set stays out. */
+  #takePoints(commands: Command[]): void {
+    for (const [points, count] of this.#points) {
+      const member = memberOf(this.address.incarnation, points.isLimited);
+      points.returned += count;
+      commands.push(['zadd', this.keys.service(points.service), 'XX', 'INCR', count, member]);
+    }
+    this.#points.clear();
+  }
+}
+
+interface ReplyBatch {
+  readonly to: string;
+  readonly replies: OutgoingReply[];
+}
+
+function splitByLength(to: string, replies: OutgoingReply[], batches: ReplyBatch[]): void {
+  let batch: OutgoingReply[] = [];
+  let length = 0;
+  for (const reply of replies) {
+    if (length > 0 && length + reply.frame.length > MAX_MESSAGE_LENGTH) {
+      batches.push({ to, replies: batch });
+      batch = [];
+      length = 0;
+    }
+    batch.push(reply);
+    length += reply.frame.length;
+  }
+  batches.push({ to, replies: batch });
+}

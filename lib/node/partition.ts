@@ -1,0 +1,274 @@
+import { SECOND } from '../common/durations.js';
+import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import type { ResolvedOptions } from '../common/options.js';
+import { decodeMessage, DroppedMessage } from '../protocol/decode.js';
+import { refusalFrame } from '../protocol/encode.js';
+import { type Message, MessageKind } from '../protocol/frames.js';
+import { incarnationOf } from '../protocol/ids.js';
+import { Keys } from '../protocol/keys.js';
+import type { RedisPort } from '../redis/link.js';
+import type { Call, CallPath } from './call.js';
+import { Dispatcher } from './dispatcher.js';
+import { Executor } from './executor.js';
+import { Heartbeat, MISSED_BEATS } from './heartbeat.js';
+import { type Identity, Membership } from './membership.js';
+import { Outbox } from './outbox.js';
+import type { CallListener, Reporter } from './ports.js';
+import { RedisClock } from './redis-clock.js';
+import { type Registration, Registry } from './registry.js';
+import { ReplyKeeper } from './reply-keeper.js';
+import { Sweeper } from './sweeper.js';
+import { Watch } from './watch.js';
+
+/** A batch has at most 4 MiB of small frames, or one large one. */
+const MAX_BATCH_LENGTH = 6 * 1024 * 1024;
+/** Services whose members one beat looks through. */
+const SWEEPS_PER_BEAT = 2;
+const REOPEN_MS = SECOND / 2;
+
+/** The parts of a node's description that its partitions do not know. */
+export type Describe = () => Readonly<Record<string, unknown>>;
+
+/**
+ * Owns one inbox, one fence and the keys of the scripts, and all that happens there. Every service
+ * belongs to one partition, and all messages about a call to it stay in that partition.
+ * States: down, opening, open; closed for good. The node opens it when the link comes up.
+ */
+export class Partition implements CallPath, Identity {
+  readonly registry = new Registry();
+  readonly sweeper: Sweeper;
+  readonly #keys: Keys;
+  readonly #clock = new RedisClock();
+  readonly #keeper = new ReplyKeeper();
+  readonly #outbox: Outbox;
+  readonly #executor: Executor;
+  readonly #dispatcher: Dispatcher;
+  readonly #membership: Membership;
+  readonly #heartbeat: Heartbeat;
+  readonly #watch: Watch;
+  #generation = 0;
+  #sweepTurn = 0;
+  #isOpen = false;
+  #openedAt = -Infinity;
+  #reopenTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly nodeId: string,
+    private readonly options: ResolvedOptions,
+    private readonly redis: RedisPort,
+    private readonly calls: CallListener,
+    private readonly describe: Describe,
+    private readonly reporter: Reporter,
+  ) {
+    const entryTtlMs = MISSED_BEATS * options.heartbeatMs;
+    this.#keys = new Keys(options.prefix);
+    this.sweeper = new Sweeper(redis, this.#keys);
+    this.#outbox = new Outbox(redis, this.#keys, this, this.#keeper, {
+      onUnclaimed: (id) => this.#executor.cancel(id),
+      onError: (error) => reporter.error(error),
+    });
+    this.#executor = new Executor(
+      this.registry,
+      this.#outbox,
+      this.#keeper,
+      this.#clock,
+      options.maxPayloadBytes,
+    );
+    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls);
+    this.#membership = new Membership(redis, this.#keys, this, entryTtlMs);
+    this.#watch = new Watch(redis, this.#keys, this, calls, options.noNodeGraceMs);
+    this.#heartbeat = new Heartbeat(
+      redis,
+      this.#keys,
+      this,
+      this.registry,
+      this.#outbox,
+      this.#clock,
+      { intervalMs: options.heartbeatMs, entryTtlMs },
+      {
+        entry: () => this.#entry(),
+        onDeaf: () => redis.reset(),
+        onBeat: () => this.#onBeat(),
+        onError: (error) => reporter.error(error),
+      },
+    );
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get openedAt(): number {
+    return this.#openedAt;
+  }
+
+  get incarnation(): string {
+    return incarnationOf(this.nodeId, this.#generation);
+  }
+
+  get predecessor(): string {
+    return this.#generation > 1 ? incarnationOf(this.nodeId, this.#generation - 1) : '';
+  }
+
+  get inbox(): string {
+    return this.#keys.inbox(this.incarnation);
+  }
+
+  get running(): number {
+    return this.#executor.running;
+  }
+
+  // --- coming and going of the connection ---
+
+  /** A connection is there: a new incarnation begins. Rejects if Redis does not let it. */
+  async open(): Promise<void> {
+    this.#generation++;
+    const generation = this.#generation;
+    await this.redis.subscribe(this.inbox);
+    for (const registration of this.registry.all()) registration.restartCount();
+    await this.#membership.enter(this.registry.present(), this.#entry());
+    if (generation !== this.#generation || !this.redis.isUp) return;
+    this.#isOpen = true;
+    this.#openedAt = performance.now();
+    this.#heartbeat.start();
+    this.#dispatcher.resume();
+    this.calls.onPathOpened(this);
+    if (this.calls.inFlight > 0) this.#watch.start();
+  }
+
+  /** The connection is gone, and the incarnation with it. */
+  down(): void {
+    this.#isOpen = false;
+    this.#heartbeat.stop();
+    this.#dispatcher.pause();
+    this.#outbox.forgetPoints();
+  }
+
+  /** Redis did not let the partition open on a connection that works: tries again, but not at once. */
+  reopenLater(): void {
+    clearTimeout(this.#reopenTimer);
+    this.#reopenTimer = setTimeout(() => this.redis.reset(), REOPEN_MS);
+  }
+
+  /** Ends everything; calls that wait here are the caller's to end. */
+  async close(): Promise<void> {
+    clearTimeout(this.#reopenTimer);
+    this.#watch.stop();
+    this.#heartbeat.stop();
+    await this.#outbox.flushed();
+    if (this.#isOpen && this.redis.isUp) await this.#removeTraces();
+    this.#isOpen = false;
+    this.#dispatcher.close();
+    this.#outbox.close();
+  }
+
+  async #removeTraces(): Promise<void> {
+    const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
+    try {
+      await this.redis.pipeline([
+        ['del', ...keys],
+        ['unsubscribe', this.inbox],
+      ]);
+    } catch {
+      // The connection broke: both keys have a TTL, and the inbox went with the connection.
+    }
+  }
+
+  // --- serving ---
+
+  async register(registration: Registration): Promise<void> {
+    this.registry.add(registration);
+    if (!this.#isOpen) return;
+    registration.restartCount();
+    await this.#membership.enter([registration], this.#entry());
+  }
+
+  /** Resolves when no more requests for these services can arrive; what arrived may still run. */
+  async leave(registrations: readonly Registration[]): Promise<void> {
+    for (const registration of registrations) registration.isLeaving = true;
+    if (this.#isOpen) await this.#membership.leave(registrations);
+    for (const registration of registrations) this.registry.remove(registration);
+  }
+
+  /** Waits until no handler runs, for so long; what runs then is cancelled. */
+  async drain(limitMs: number): Promise<void> {
+    const isIdle = await this.#executor.idle(limitMs);
+    if (!isIdle) this.#executor.abandon();
+    await this.#outbox.flushed();
+  }
+
+  // --- calling ---
+
+  dispatch(call: Call): void {
+    this.#dispatcher.add(call);
+    this.#watch.start();
+  }
+
+  cancel(incarnation: string, callId: string): void {
+    this.#outbox.cancel(incarnation, callId);
+  }
+
+  ask(incarnation: string, callId: string): void {
+    this.#outbox.ask(incarnation, callId);
+  }
+
+  // --- what arrives ---
+
+  onMessage(channel: string, text: string): void {
+    if (channel !== this.inbox) return;
+    let message: Message;
+    try {
+      message = decodeMessage(text, MAX_BATCH_LENGTH + this.options.maxPayloadBytes);
+    } catch (error) {
+      return this.#onDropped(error as DroppedMessage, text);
+    }
+    if ('malformed' in message && message.malformed > 0) this.reporter.dropped('malformed', text);
+    this.#route(message);
+  }
+
+  #route(message: Message): void {
+    switch (message.kind) {
+      case MessageKind.REQUESTS:
+        return this.#executor.accept(message);
+      case MessageKind.REPLIES:
+        return this.calls.onReplies(message);
+      case MessageKind.CANCEL:
+        return this.#executor.onCancel(message.ids);
+      case MessageKind.ASK:
+        return this.#executor.onAsk(message.from, message.ids);
+      case MessageKind.PROBE:
+        return this.#heartbeat.onProbe(message);
+      case MessageKind.FAREWELL:
+        return this.#membership.onFarewell(message.token);
+    }
+  }
+
+  #onDropped({ reason, from, id }: DroppedMessage, text: string): void {
+    this.reporter.dropped(reason, text);
+    if (from === undefined || id === undefined) return;
+    const limit = this.options.maxPayloadBytes;
+    const error =
+      reason === 'too-large'
+        ? new CloudsPayloadTooLargeError(messages.payloadTooLarge(text.length, limit))
+        : new CloudsUnserializableError(messages.malformedRequest());
+    this.#outbox.reply(from, id, refusalFrame(id, 0, error), false);
+  }
+
+  // --- the heartbeat ---
+
+  #entry(): string {
+    if (this.registry.size === 0 && this.#executor.running === 0) return '';
+    return JSON.stringify({ incarnation: this.incarnation, ...this.describe() });
+  }
+
+  #onBeat(): void {
+    this.#keeper.expire();
+    const services = this.registry.present();
+    for (let i = 0; i < Math.min(SWEEPS_PER_BEAT, services.length); i++) {
+      const { service } = services[this.#sweepTurn++ % services.length]!;
+      // Housekeeping that the next beat does again: a cut connection is the link's to report.
+      this.sweeper.sample(service).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import type { DropReason, ReplyMessage } from '../protocol/frames.js';
+import type { Call, CallPath, Unplaced } from './call.js';
+
+/** What a dispatcher tells about the calls it was given. `attempt` is the one that was dispatched. */
+export interface DispatchListener {
+  /** `isResent`: whether the node has the call, and the right return address, is not certain. */
+  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void;
+  onUnplaced(call: Call, attempt: number, reason: Unplaced): void;
+  /** Redis refused the dispatch; nothing was sent. */
+  onRefused(call: Call, attempt: number, error: Error): void;
+  /** Whether the call was sent can no longer be found out. */
+  onForgotten(call: Call, attempt: number): void;
+}
+
+/** What comes in for calls that are out, from the inbox and from the watch. */
+export interface CallListener extends DispatchListener {
+  readonly inFlight: number;
+  onReplies(message: ReplyMessage): void;
+  /** The path is open again, with a new inbox. */
+  onPathOpened(path: CallPath): void;
+  onNodeLost(path: CallPath, incarnation: string): void;
+  /** The node's process is there but has stopped its heartbeat. */
+  onNodeFrozen(path: CallPath, incarnation: string): void;
+  /** The node has a new inbox. */
+  onNodeBack(path: CallPath, incarnation: string, successor: string): void;
+  /** The incarnations that calls on this path have waited for since before `placedBefore`. */
+  waitedFor(path: CallPath, placedBefore: number): Set<string>;
+}
+
+/** What the parts report for people to see. */
+export interface Reporter {
+  /** A message was dropped; `text` is foreign. */
+  dropped(reason: DropReason, text: string): void;
+  /** Something failed that the transport goes on without. */
+  error(error: Error): void;
+}

@@ -1,0 +1,69 @@
+import type { PointCount } from './points.js';
+import type { IncomingRequest } from './incoming-request.js';
+
+/** Runs a request; it must settle it by `result`, `end` or `fail`, now or later. It must not throw. */
+export type RequestHandler = (request: IncomingRequest) => void;
+
+/** A service that this node serves. */
+export class Registration implements PointCount {
+  taken = 0;
+  returned = 0;
+  running = 0;
+  handled = 0;
+  /** Set once the node begins to leave the service: what was dispatched before still arrives. */
+  isLeaving = false;
+  readonly base: number;
+
+  constructor(
+    readonly service: string,
+    readonly handler: RequestHandler,
+    baseScore: number,
+    readonly capacity: number | undefined,
+  ) {
+    this.base = capacity ?? baseScore;
+  }
+
+  get isLimited(): boolean {
+    return this.capacity !== undefined;
+  }
+
+  get isFull(): boolean {
+    return this.capacity !== undefined && this.running >= this.capacity;
+  }
+
+  /** A new incarnation starts with what runs: replies to it go on, its points are taken. */
+  restartCount(): void {
+    this.taken = this.running;
+    this.returned = 0;
+  }
+}
+
+/** The services of this node, by name. A Map: a service may be called `constructor`. */
+export class Registry {
+  readonly #registrations = new Map<string, Registration>();
+
+  get size(): number {
+    return this.#registrations.size;
+  }
+
+  get(service: string): Registration | undefined {
+    return this.#registrations.get(service);
+  }
+
+  add(registration: Registration): void {
+    this.#registrations.set(registration.service, registration);
+  }
+
+  remove(registration: Registration): void {
+    this.#registrations.delete(registration.service);
+  }
+
+  all(): Registration[] {
+    return [...this.#registrations.values()];
+  }
+
+  /** The services that the node is in, or belongs in. */
+  present(): Registration[] {
+    return this.all().filter((registration) => !registration.isLeaving);
+  }
+}

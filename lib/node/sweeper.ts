@@ -1,0 +1,74 @@
+import { incarnationOfMember, nodeIdOf } from '../protocol/ids.js';
+import type { Keys } from '../protocol/keys.js';
+import { type Answer, type Command, isRedisReply, type RedisPort } from '../redis/link.js';
+
+const MEMBERS_PER_COMMAND = 500;
+const SAMPLE_SIZE = 8;
+const SCAN_COUNT = 500;
+
+/** Takes nodes that are gone out of the sets of services. */
+export class Sweeper {
+  constructor(
+    private readonly redis: RedisPort,
+    private readonly keys: Keys,
+  ) {}
+
+  /** Looks at a few members, drawn at random: the fleet together sees all of them in a beat or two. */
+  async sample(service: string): Promise<number> {
+    const [answer] = await this.redis.pipeline([
+      ['zrandmember', this.keys.service(service), SAMPLE_SIZE],
+    ]);
+    return this.#removeDead(service, membersIn(answer));
+  }
+
+  /** Looks at every member of a service. Resolves to how many were taken out. */
+  async clean(service: string): Promise<number> {
+    const [answer] = await this.redis.pipeline([['zrange', this.keys.service(service), 0, -1]]);
+    const members = membersIn(answer);
+    let removed = 0;
+    for (let first = 0; first < members.length; first += MEMBERS_PER_COMMAND) {
+      removed += await this.#removeDead(service, members.slice(first, first + MEMBERS_PER_COMMAND));
+    }
+    return removed;
+  }
+
+  /** The names of all services under the prefix; of none if Redis does not let this user look. */
+  async services(): Promise<string[]> {
+    const names = new Set<string>();
+    let cursor = '0';
+    do {
+      const [answer] = await this.redis.pipeline([
+        ['scan', cursor, 'MATCH', this.keys.everyService(), 'COUNT', SCAN_COUNT],
+      ]);
+      if (isRedisReply(answer?.error)) return [];
+      const [next, found] = answer!.value as [string, string[]];
+      for (const key of found) names.add(this.keys.serviceOf(key));
+      cursor = next;
+    } while (cursor !== '0');
+    return [...names];
+  }
+
+  /** Gone is who has no inbox, or who has not beaten for so long that its entry has run out. */
+  async #removeDead(service: string, members: readonly string[]): Promise<number> {
+    if (members.length === 0) return 0;
+    const incarnations = members.map(incarnationOfMember);
+    const [numsub, entries] = await this.redis.pipeline([
+      ['pubsub', 'NUMSUB', ...incarnations.map((one) => this.keys.inbox(one))],
+      ['mget', ...incarnations.map((one) => this.keys.node(nodeIdOf(one)))],
+    ]);
+    if (numsub?.error || entries?.error) return 0;
+    const counts = numsub!.value as unknown[];
+    const beating = entries!.value as unknown[];
+    const dead = members.filter(
+      (_, index) => Number(counts[2 * index + 1]) === 0 || beating[index] === null,
+    );
+    if (dead.length === 0) return 0;
+    const remove: Command = ['zrem', this.keys.service(service), ...dead];
+    const [removed] = await this.redis.pipeline([remove]);
+    return Number(removed?.value ?? 0);
+  }
+}
+
+function membersIn(answer: Answer | undefined): string[] {
+  return Array.isArray(answer?.value) ? (answer.value as string[]) : [];
+}

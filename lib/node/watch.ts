@@ -1,0 +1,132 @@
+import { nodeIdOf } from '../protocol/ids.js';
+import type { Keys } from '../protocol/keys.js';
+import type { Command, RedisPort } from '../redis/link.js';
+import type { CallPath } from './call.js';
+import type { CallListener } from './ports.js';
+
+const LOOK_MS = 250;
+/** A node whose inbox is gone may be reconnecting; it takes a tenth of a second if all is well. */
+const SUSPICION_MS = 300;
+const LOOK_AT_SUSPECTS_MS = 100;
+const CHANNELS_PER_COMMAND = 500;
+
+type Watcher = Pick<
+  CallListener,
+  'inFlight' | 'waitedFor' | 'onNodeLost' | 'onNodeBack' | 'onNodeFrozen'
+>;
+
+/** What Redis knows of an incarnation that calls wait for. */
+interface Sighting {
+  readonly incarnation: string;
+  readonly hasInbox: boolean;
+  /** The incarnation that the node's entry names; undefined without an entry. */
+  readonly present: string | undefined;
+}
+
+/**
+ * Looks after the nodes that calls wait for: a killed process loses its inbox within milliseconds, but
+ * nobody tells its callers. Looks only while calls are out. States: stopped, looking.
+ */
+export class Watch {
+  readonly #suspectedSince = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly redis: RedisPort,
+    private readonly keys: Keys,
+    private readonly path: CallPath,
+    private readonly calls: Watcher,
+    /** After a cut the nodes come back one by one: for so long a missing inbox is not held against them. */
+    private readonly returnMs: number,
+  ) {}
+
+  /** To be called when a call is dispatched: the watch goes on by itself for as long as calls wait. */
+  start(): void {
+    this.#timer ??= setTimeout(() => void this.#look(), LOOK_MS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#suspectedSince.clear();
+  }
+
+  async #look(): Promise<void> {
+    const incarnations = [...this.calls.waitedFor(this.path, performance.now() - LOOK_MS / 2)];
+    try {
+      if (incarnations.length > 0 && this.redis.isUp) await this.#inspect(incarnations);
+    } catch {
+      // The connection broke under the question. When it is back, all nodes are asked about all calls.
+      this.#suspectedSince.clear();
+    }
+    this.#goOn();
+  }
+
+  #goOn(): void {
+    const wasStopped = this.#timer === undefined;
+    this.#timer = undefined;
+    if (wasStopped || this.calls.inFlight === 0) return this.#suspectedSince.clear();
+    const delayMs = this.#suspectedSince.size > 0 ? LOOK_AT_SUSPECTS_MS : LOOK_MS;
+    this.#timer = setTimeout(() => void this.#look(), delayMs);
+  }
+
+  async #inspect(incarnations: readonly string[]): Promise<void> {
+    for (const incarnation of this.#suspectedSince.keys()) {
+      if (!incarnations.includes(incarnation)) this.#suspectedSince.delete(incarnation);
+    }
+    for (const sighting of await this.#sightings(incarnations)) this.#judge(sighting);
+  }
+
+  #judge({ incarnation, hasInbox, present }: Sighting): void {
+    if (hasInbox) {
+      this.#suspectedSince.delete(incarnation);
+      if (present === undefined) this.calls.onNodeFrozen(this.path, incarnation);
+      return;
+    }
+    if (present !== undefined && present !== incarnation) {
+      this.#suspectedSince.delete(incarnation);
+      return this.calls.onNodeBack(this.path, incarnation, present);
+    }
+    const now = performance.now();
+    const since = this.#suspectedSince.get(incarnation) ?? now;
+    this.#suspectedSince.set(incarnation, since);
+    if (now - since < SUSPICION_MS || now - this.path.openedAt < this.returnMs) return;
+    this.#suspectedSince.delete(incarnation);
+    this.calls.onNodeLost(this.path, incarnation);
+  }
+
+  async #sightings(incarnations: readonly string[]): Promise<Sighting[]> {
+    const sightings: Sighting[] = [];
+    for (let first = 0; first < incarnations.length; first += CHANNELS_PER_COMMAND) {
+      const some = incarnations.slice(first, first + CHANNELS_PER_COMMAND);
+      const commands: Command[] = [
+        ['pubsub', 'NUMSUB', ...some.map((incarnation) => this.keys.inbox(incarnation))],
+        ['mget', ...some.map((incarnation) => this.keys.node(nodeIdOf(incarnation)))],
+      ];
+      const [numsub, entries] = await this.redis.pipeline(commands);
+      if (numsub?.error ?? entries?.error) throw (numsub?.error ?? entries?.error)!;
+      sightings.push(
+        ...readSightings(some, numsub!.value as unknown[], entries!.value as unknown[]),
+      );
+    }
+    return sightings;
+  }
+}
+
+/** NUMSUB answers channel, count, channel, count. */
+function readSightings(
+  incarnations: readonly string[],
+  numsub: readonly unknown[],
+  entries: readonly unknown[],
+): Sighting[] {
+  return incarnations.map((incarnation, index) => ({
+    incarnation,
+    hasInbox: Number(numsub[2 * index + 1]) > 0,
+    present: readEntry(entries[index]),
+  }));
+}
+
+function readEntry(entry: unknown): string | undefined {
+  if (typeof entry !== 'string') return undefined;
+  return /"incarnation":"([^"]+)"/.exec(entry)?.[1] ?? '';
+}

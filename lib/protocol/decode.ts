@@ -1,0 +1,153 @@
+import { isDeeperThan } from './depth.js';
+import {
+  type DropReason,
+  MessageKind,
+  type Message,
+  type Metadata,
+  PROTOCOL_VERSION,
+  type ReplyFrame,
+  ReplyKind,
+  type RequestFrame,
+} from './frames.js';
+import { isIncarnation } from './ids.js';
+import { MAX_DATA_DEPTH } from './payload.js';
+
+const ENVELOPE_DEPTH = 3;
+const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
+const MAX_REPLY_KIND = ReplyKind.UNKNOWN;
+/** Where a batch too large to parse says whom to tell: the return address and the first call's id. */
+const REQUEST_HEAD = /^\[\d+,"q",\d+,"([^"]{1,80})","(?:[^"\\]|\\.){1,1600}",\[\["([^"]{1,64})"/;
+
+export class DroppedMessage extends Error {
+  constructor(
+    readonly reason: DropReason,
+    /** Where an error can be sent, if the message says so. */
+    readonly from?: string,
+    readonly id?: string,
+  ) {
+    super(reason);
+  }
+}
+
+/**
+ * Reads one message off the wire. Frames of a batch that cannot be read are left out and counted.
+ * @throws DroppedMessage for everything else that is not of this protocol; nothing else is thrown.
+ */
+export function decodeMessage(text: string, maxLength: number): Message {
+  if (text.length > maxLength) throw dropped('too-large', text);
+  if (isDeeperThan(text, MAX_DATA_DEPTH + ENVELOPE_DEPTH)) throw dropped('too-deep', text);
+  const parts = parse(text);
+  if (!Array.isArray(parts)) throw new DroppedMessage('malformed');
+  if (parts[0] !== PROTOCOL_VERSION) throw dropped('unknown-version', text);
+  const message = readMessage(parts);
+  if (message === undefined) throw new DroppedMessage('malformed');
+  return message;
+}
+
+function dropped(reason: DropReason, text: string): DroppedMessage {
+  const [, from, id] = REQUEST_HEAD.exec(text.slice(0, 4096)) ?? [];
+  return isIncarnation(from) && isCallId(id)
+    ? new DroppedMessage(reason, from, id)
+    : new DroppedMessage(reason);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new DroppedMessage('not-json');
+  }
+}
+
+function readMessage(parts: unknown[]): Message | undefined {
+  switch (parts[1]) {
+    case MessageKind.REQUESTS:
+      return readRequests(parts);
+    case MessageKind.REPLIES:
+      return readReplies(parts);
+    case MessageKind.CANCEL:
+    case MessageKind.ASK:
+      return readIds(parts[1], parts);
+    case MessageKind.PROBE:
+      return readProbe(parts);
+    case MessageKind.FAREWELL:
+      return typeof parts[2] === 'string' ? { kind: parts[1], token: parts[2] } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function readRequests(parts: unknown[]): Message | undefined {
+  const [, , redisMs, from, service, list] = parts;
+  if (typeof redisMs !== 'number' || !isIncarnation(from) || typeof service !== 'string')
+    return undefined;
+  if (!Array.isArray(list)) return undefined;
+  const frames = readAll(list, readRequest);
+  const malformed = list.length - frames.length;
+  return { kind: MessageKind.REQUESTS, redisMs, from, service, frames, malformed };
+}
+
+function readRequest(frame: unknown): RequestFrame | undefined {
+  if (!Array.isArray(frame)) return undefined;
+  const [id, timeLeftMs, attempt, metadata, data] = frame as unknown[];
+  if (!isCallId(id) || typeof timeLeftMs !== 'number' || !isCount(attempt)) return undefined;
+  if (metadata !== 0 && !isMetadata(metadata)) return undefined;
+  return { id, timeLeftMs, attempt, metadata: metadata === 0 ? undefined : metadata, data };
+}
+
+function readReplies(parts: unknown[]): Message | undefined {
+  const [, , from, list] = parts;
+  if (!isIncarnation(from) || !Array.isArray(list)) return undefined;
+  const frames = readAll(list, readReply);
+  return { kind: MessageKind.REPLIES, from, frames, malformed: list.length - frames.length };
+}
+
+function readReply(frame: unknown): ReplyFrame | undefined {
+  if (!Array.isArray(frame)) return undefined;
+  const [id, kind, count, value] = frame as unknown[];
+  if (!isCallId(id) || !isCount(count) || !isReplyKind(kind)) return undefined;
+  return { id, kind, count, value };
+}
+
+function readIds(
+  kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK,
+  parts: unknown[],
+): Message | undefined {
+  const [, , from, ids] = parts;
+  if (!isIncarnation(from) || !Array.isArray(ids)) return undefined;
+  return { kind, from, ids: ids.filter(isCallId) };
+}
+
+function readProbe(parts: unknown[]): Message | undefined {
+  const [, , redisMs, beat, scores] = parts;
+  if (typeof redisMs !== 'number' || typeof beat !== 'number' || !Array.isArray(scores))
+    return undefined;
+  if (!scores.every((score) => typeof score === 'number')) return undefined;
+  return { kind: MessageKind.PROBE, redisMs, beat, scores };
+}
+
+function readAll<T>(list: readonly unknown[], read: (item: unknown) => T | undefined): T[] {
+  const items: T[] = [];
+  for (const item of list) {
+    const one = read(item);
+    if (one !== undefined) items.push(one);
+  }
+  return items;
+}
+
+function isCallId(value: unknown): value is string {
+  return typeof value === 'string' && CALL_ID.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value);
+}
+
+function isReplyKind(value: unknown): value is ReplyKind {
+  return isCount(value) && value <= MAX_REPLY_KIND;
+}
+
+function isMetadata(value: unknown): value is Metadata {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((item) => typeof item === 'string');
+}

@@ -1,0 +1,99 @@
+/**
+ * What travels: a message is one JSON array published to one inbox, `[version, kind, ...]`. The
+ * messages that carry work are batches of frames. docs/protocol.md is the specification.
+ */
+export const PROTOCOL_VERSION = 1;
+
+export const MessageKind = {
+  REQUESTS: 'q',
+  REPLIES: 'r',
+  CANCEL: 'c',
+  ASK: 'a',
+  PROBE: 'p',
+  FAREWELL: 'f',
+} as const;
+
+export const ReplyKind = {
+  /** One value, and the call is answered. */
+  RESULT: 0,
+  /** One value of a stream; more may follow. Carries its sequence number from 0. */
+  VALUE: 1,
+  /** The end of a stream. Carries how many values there were. */
+  END: 2,
+  /** The handler failed with this value. Carries how many values there were before. */
+  ERROR: 3,
+  /** The handler failed with an Error: name, message and own properties. */
+  EXCEPTION: 4,
+  /** The node did not run the handler, or stopped it: code, message, details. */
+  REFUSAL: 5,
+  /** The answer to an ask: this node never saw the call, or has forgotten its reply. */
+  UNKNOWN: 6,
+} as const;
+export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
+
+/** The attempt number of a request that wants no reply. */
+export const ONE_WAY = 0;
+
+export type Metadata = Readonly<Record<string, string>>;
+
+export interface RequestFrame {
+  readonly id: string;
+  /** Time left when the frame was dispatched, in ms. */
+  readonly timeLeftMs: number;
+  /** From 1; `ONE_WAY` for a request that wants no reply. */
+  readonly attempt: number;
+  readonly metadata: Metadata | undefined;
+  readonly data: unknown;
+}
+
+export interface RequestMessage {
+  readonly kind: typeof MessageKind.REQUESTS;
+  /** Redis's clock at the dispatch, in ms. */
+  readonly redisMs: number;
+  /** Incarnation of the caller; replies go to its inbox. */
+  readonly from: string;
+  readonly service: string;
+  readonly frames: readonly RequestFrame[];
+  /** How many frames of the batch could not be read. */
+  readonly malformed: number;
+}
+
+export interface ReplyFrame {
+  readonly id: string;
+  readonly kind: ReplyKind;
+  readonly value: unknown;
+  /** The sequence number of a value, or how many values there were. */
+  readonly count: number;
+}
+
+export interface ReplyMessage {
+  readonly kind: typeof MessageKind.REPLIES;
+  /** Incarnation of the node that answers. */
+  readonly from: string;
+  readonly frames: readonly ReplyFrame[];
+  readonly malformed: number;
+}
+
+export interface IdsMessage {
+  readonly kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK;
+  readonly from: string;
+  readonly ids: readonly string[];
+}
+
+export interface ProbeMessage {
+  readonly kind: typeof MessageKind.PROBE;
+  readonly redisMs: number;
+  readonly beat: number;
+  /** The floor of the node's score in each of its services, in the order that the beat named them. */
+  readonly scores: readonly number[];
+}
+
+export interface FarewellMessage {
+  readonly kind: typeof MessageKind.FAREWELL;
+  readonly token: string;
+}
+
+export type Message = RequestMessage | ReplyMessage | IdsMessage | ProbeMessage | FarewellMessage;
+
+/** Why a message was dropped. */
+export type DropReason = 'too-large' | 'too-deep' | 'not-json' | 'malformed' | 'unknown-version';

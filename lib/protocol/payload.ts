@@ -1,0 +1,47 @@
+import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import { isDeeperThan } from './depth.js';
+
+/** How deep data may nest; what is around it in a message takes three more levels. */
+export const MAX_DATA_DEPTH = 64;
+/** No UTF-16 unit takes more than three bytes in UTF-8. */
+const MAX_BYTES_PER_UNIT = 3;
+
+/**
+ * Data as JSON; the empty string for `undefined`.
+ * @throws CloudsUnserializableError if it is circular, too deep, or has a BigInt, function or symbol in its place.
+ * @throws CloudsPayloadTooLargeError if it takes more than `maxBytes` bytes.
+ */
+export function encodeData(data: unknown, maxBytes: number): string {
+  if (data === undefined) return '';
+  const json = stringify(data);
+  if (json.length * MAX_BYTES_PER_UNIT > maxBytes) checkSize(json, maxBytes);
+  if (isDeeperThan(json, MAX_DATA_DEPTH)) {
+    throw new CloudsUnserializableError(messages.unserializable(messages.tooDeep(MAX_DATA_DEPTH)));
+  }
+  return json;
+}
+
+function stringify(data: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (error) {
+    // The first line only: the rest of V8's message draws the circle with property names.
+    const reason = String((error as Error).message).split('\n', 1)[0] ?? '';
+    throw new CloudsUnserializableError(messages.unserializable(reason), { cause: error });
+  }
+  if (json === undefined) {
+    throw new CloudsUnserializableError(messages.unserializable(`it is a ${typeof data}`));
+  }
+  return json;
+}
+
+function checkSize(json: string, maxBytes: number): void {
+  const bytes = Buffer.byteLength(json);
+  if (bytes > maxBytes) {
+    throw new CloudsPayloadTooLargeError(messages.payloadTooLarge(bytes, maxBytes), {
+      details: { bytes, maxBytes },
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import {
+  type CloudsError,
+  cloudsError,
+  CloudsErrorCode,
+  isCloudsErrorCode,
+} from '../common/errors.js';
+import { messages } from '../common/messages.js';
+
+/** Names that an object from another process must not bring along: each would change what the error is. */
+const RESERVED = new Set([
+  '__proto__',
+  'constructor',
+  'prototype',
+  'stack',
+  'name',
+  'message',
+  'cause',
+]);
+
+/** An error that a handler threw on another node, with the message and properties that it had there. */
+export class RemoteError extends Error {
+  constructor(message: string, name: string) {
+    super(message);
+    this.name = name;
+  }
+}
+
+/** Rebuilds what `errorFrame` wrote of an Error; `node` is the id of the node that it comes from. */
+export function reviveError(value: unknown, node: string): Error {
+  if (typeof value !== 'object' || value === null) return new RemoteError(String(value), 'Error');
+  const { name, message, ...own } = value as Record<string, unknown>;
+  if (isCloudsErrorCode(own.code)) return reviveRefusal(value, node);
+  const error = new RemoteError(String(message), typeof name === 'string' ? name : 'Error');
+  for (const [key, property] of Object.entries(own)) {
+    if (!RESERVED.has(key)) Object.assign(error, { [key]: property });
+  }
+  return error;
+}
+
+/** Rebuilds what `refusalFrame` wrote; `node` is the id of the node that refused. */
+export function reviveRefusal(value: unknown, node: string): CloudsError {
+  const { code, message, details } = (value ?? {}) as Record<string, unknown>;
+  const known = isCloudsErrorCode(code) ? code : CloudsErrorCode.UNSERIALIZABLE;
+  const text = typeof message === 'string' ? message : messages.malformedRequest();
+  const facts = typeof details === 'object' && details !== null ? { ...details } : {};
+  return cloudsError(known, text, { node, details: facts });
+}

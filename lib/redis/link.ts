@@ -1,0 +1,229 @@
+import { EventEmitter } from 'node:events';
+import { Redis, ReplyError } from 'ioredis';
+import { CloudsDisconnectedError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import type { CloudsRedisOptions } from '../common/options.js';
+import { SCRIPTS } from '../scripts/generated.js';
+import { addressOf, clientSettings } from './client-settings.js';
+import { checkServerVersion } from './server-version.js';
+
+export type ScriptName = keyof typeof SCRIPTS;
+export type Command = [name: string, ...args: (string | number)[]];
+
+/** The answer to one command of a pipeline. */
+export interface Answer {
+  readonly error: Error | null;
+  readonly value: unknown;
+}
+
+/** What the engine asks of Redis. */
+export interface RedisPort {
+  /** Whether commands can be sent now. */
+  readonly isUp: boolean;
+  run(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown>;
+  /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
+  pipeline(commands: Command[]): Promise<Answer[]>;
+  subscribe(channel: string): Promise<void>;
+  unsubscribe(channel: string): Promise<void>;
+  /** Drops the connection and makes a new one. */
+  reset(): void;
+}
+
+export interface LinkEvents {
+  /** A connection is there and accepts commands. */
+  up: [];
+  /** The connection is gone; the link makes a new one by itself. */
+  down: [];
+  message: [channel: string, text: string];
+  error: [error: Error];
+}
+
+const REFUSED =
+  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH|ERR DB index|ERR invalid DB)/;
+
+/** Whether Redis itself said no, as against a connection that was cut. */
+export function isRedisReply(error: unknown): error is Error {
+  return error instanceof ReplyError;
+}
+
+/**
+ * The one connection of a process: commands and the inbox on the same socket, so that what is sent
+ * after a SUBSCRIBE finds it done. States: closed -> opening -> up <-> down -> closed.
+ */
+export class Link extends EventEmitter<LinkEvents> implements RedisPort {
+  readonly address: string;
+  #client: Redis | undefined;
+  #handshakeTimer: NodeJS.Timeout | undefined;
+  #isUp = false;
+
+  constructor(
+    private readonly options: CloudsRedisOptions,
+    private readonly openMs: number,
+  ) {
+    super();
+    this.address = addressOf(options);
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** The driver's connection, for `unwrap()`. */
+  get client(): Redis | undefined {
+    return this.#client;
+  }
+
+  /**
+   * Connects, and stays connected until `close()`.
+   * @throws CloudsDisconnectedError if there is no connection in time, or Redis refuses it.
+   * @throws CloudsBadOptionsError if the server is too old.
+   */
+  async open(): Promise<void> {
+    const client = this.#createClient();
+    this.#client = client;
+    try {
+      await this.#firstConnection(client);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /** Ends the connection; the link can be opened again. */
+  close(): void {
+    clearTimeout(this.#handshakeTimer);
+    const client = this.#client;
+    this.#client = undefined;
+    this.#isUp = false;
+    client?.disconnect();
+  }
+
+  reset(): void {
+    this.#client?.disconnect(true);
+  }
+
+  run(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const client = this.#client as unknown as Record<string, ScriptMethod> | undefined;
+    const method = client?.[`clouds_${script}`];
+    if (method === undefined) return Promise.reject(new Error('the link is closed'));
+    return method.call(client, keys.length, ...keys, ...args);
+  }
+
+  async pipeline(commands: Command[]): Promise<Answer[]> {
+    if (this.#client === undefined) throw new Error('the link is closed');
+    const answers = (await this.#client.pipeline(commands).exec()) ?? [];
+    const cut = answers.find(([error]) => error !== null && !isRedisReply(error));
+    if (cut) throw cut[0];
+    return answers.map(([error, value]) => ({ error, value }));
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    await this.#client?.subscribe(channel);
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    await this.#client?.unsubscribe(channel);
+  }
+
+  #createClient(): Redis {
+    const settings = clientSettings(this.options);
+    const client = this.options.url ? new Redis(this.options.url, settings) : new Redis(settings);
+    for (const [name, lua] of Object.entries(SCRIPTS))
+      client.defineCommand(`clouds_${name}`, { lua });
+    // A client that was closed may still have events to tell: they are of no interest any more.
+    const ifCurrent = (act: () => void) => client === this.#client && act();
+    client.on('message', (channel, text) => ifCurrent(() => this.emit('message', channel, text)));
+    client.on('connect', () => ifCurrent(() => this.#watchHandshake(client)));
+    client.on('ready', () => ifCurrent(() => this.#onUp()));
+    client.on('close', () => ifCurrent(() => this.#onDown()));
+    client.on('error', (error) => ifCurrent(() => this.emit('error', error)));
+    return client;
+  }
+
+  /** ioredis bounds the TCP connect only: a server that accepts and says nothing would hold us for ever. */
+  #watchHandshake(client: Redis): void {
+    clearTimeout(this.#handshakeTimer);
+    this.#handshakeTimer = setTimeout(() => client.disconnect(true), client.options.connectTimeout);
+  }
+
+  #onUp(): void {
+    clearTimeout(this.#handshakeTimer);
+    this.#isUp = true;
+    this.emit('up');
+  }
+
+  #onDown(): void {
+    clearTimeout(this.#handshakeTimer);
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.emit('down');
+  }
+
+  #firstConnection(client: Redis): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let lastError: Error | undefined;
+      const timer = setTimeout(() => settle(this.#cannotConnect(lastError)), this.openMs);
+      const onError = (error: Error) => {
+        lastError = error;
+        if (REFUSED.test(error.message)) settle(this.#connectRefused(error));
+      };
+      const onReady = () => void this.#checkVersion(client).then(settle, settle);
+      const onClose = () => {
+        if (client !== this.#client) settle(this.#cannotConnect(lastError));
+      };
+      const settle = (error?: Error | void) => {
+        clearTimeout(timer);
+        client
+          .off('error', onError)
+          .off('ready', onReady)
+          .off('close', onClose)
+          .off('end', onClose);
+        if (error) reject(error);
+        else resolve();
+      };
+      client.on('error', onError).on('ready', onReady).on('close', onClose).on('end', onClose);
+      // Its rejection repeats what the error event says; the retries go on.
+      client.connect().catch(onError);
+    });
+  }
+
+  async #checkVersion(client: Redis): Promise<void> {
+    let info: string;
+    try {
+      info = await client.info('server');
+    } catch (error) {
+      // A user that may not ask cannot be refused for the answer.
+      if (isRedisReply(error)) return;
+      throw this.#cannotConnect(error as Error);
+    }
+    checkServerVersion(info, this.address);
+  }
+
+  #cannotConnect(cause: Error | undefined): CloudsDisconnectedError {
+    const reason = cause ? reasonOf(cause) : 'no answer';
+    return new CloudsDisconnectedError(messages.cannotConnect(this.address, this.openMs, reason), {
+      cause,
+    });
+  }
+
+  #connectRefused(cause: Error): CloudsDisconnectedError {
+    return new CloudsDisconnectedError(messages.connectRefused(this.address, cause.message), {
+      cause,
+    });
+  }
+}
+
+type ScriptMethod = (keyCount: number, ...args: (string | number)[]) => Promise<unknown>;
+
+/** A refused connect to a name with several addresses is an AggregateError with an empty message. */
+function reasonOf(error: Error): string {
+  return error.message || (error as NodeJS.ErrnoException).code || error.name;
+}

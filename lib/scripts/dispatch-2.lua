@@ -1,0 +1,207 @@
+#!lua
+--[[
+Purpose: gives each request of a batch to the node with the most free capacity, takes the points and
+         publishes, in one atomic step. A batch runs once, however often it is sent (the fence).
+
+KEYS[1]  set of the service
+KEYS[2]  fence of the caller
+
+ARGV[1]  sequence number of the batch, one higher for each batch of this caller
+ARGV[2]  number of slots of the fence: a batch's answer is kept until so many later ones have run
+ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is
+ARGV[4]  what an inbox's name has before the incarnation
+ARGV[5]  the constant part of the message: "caller","service",[
+ARGV[6]  '' or JSON: per number of a request the node ids that it has tried, and whether it may go to
+         one of them if there is no other: {"3":{"nodes":["a","b"],"again":false}}
+ARGV[7..] one frame per request. PICK_ONLY: take the point only, the frame follows by PUBLISH.
+         SKIP: this request is no longer wanted.
+
+Output   "<ms>|<member>,<member>|<n>,<n>": Redis's clock, the members used, and for each request the
+         number of its member, or NO_NODE, OVERLOADED, ONLY_TRIED.
+Errors   STALE: a later batch has taken this one's slot; whether this one ran is no longer known.
+]]
+--@include points
+
+local NO_NODE, OVERLOADED, ONLY_TRIED = 0, -1, -2
+local PICK_ONLY, SKIP = '', '-'
+local FIRST_FRAME = 7
+
+local set, fence = KEYS[1], KEYS[2]
+local sequence, slots = tonumber(ARGV[1]), tonumber(ARGV[2])
+local inboxPrefix, header = ARGV[4], ARGV[5]
+
+local slot = sequence % slots
+local kept = redis.call('HGET', fence, slot)
+if kept then
+  local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
+  keptSequence = tonumber(keptSequence)
+  if keptSequence == sequence then return keptAnswer end
+  if keptSequence > sequence then return redis.error_reply('STALE this batch is older than the fence') end
+end
+
+local tried = ARGV[6] ~= '' and cjson.decode(ARGV[6]) or {}
+local result = {}
+local members, numberOf = {}, {}
+
+local function settle(request, member)
+  if not numberOf[member] then
+    members[#members + 1] = member
+    numberOf[member] = #members
+  end
+  result[request] = numberOf[member]
+end
+
+local function isLimited(member)
+  return string.sub(member, -1) == '!'
+end
+
+local function isFull(candidate)
+  return candidate.free < 1 and isLimited(candidate.member)
+end
+
+local function best(count)
+  local flat = redis.call('ZREVRANGE', set, 0, count - 1, 'WITHSCORES')
+  local candidates = {}
+  for i = 1, #flat, 2 do
+    local score = tonumber(flat[i + 1])
+    candidates[#candidates + 1] = { member = flat[i], score = score, free = math.floor(score), frames = {} }
+  end
+  return candidates
+end
+
+local function take(candidate, request)
+  ticks = ticks + 1
+  candidate.free = candidate.free - 1
+  candidate.score = scoreOf(candidate.free, ticks)
+  candidate.frames[#candidate.frames + 1] = request
+end
+
+local function byScore(a, b)
+  return a.score > b.score
+end
+
+local function isAmong(nodes, candidate)
+  local node = string.match(candidate.member, '^([^.]+)')
+  for _, name in ipairs(nodes) do
+    if name == node then return true end
+  end
+  return false
+end
+
+-- A request that has tried some nodes: a scan, as these are few.
+local function placeElsewhere(candidates, request)
+  local rule = tried[tostring(request)]
+  local fresh, used
+  for _, candidate in ipairs(candidates) do
+    if not isFull(candidate) then
+      if not isAmong(rule.nodes, candidate) then
+        if not fresh or candidate.score > fresh.score then fresh = candidate end
+      elseif not used or candidate.score > used.score then
+        used = candidate
+      end
+    end
+  end
+  if fresh then return take(fresh, request) end
+  if used and rule.again then return take(used, request) end
+  result[request] = used and ONLY_TRIED or OVERLOADED
+end
+
+-- All others, in constant time each: who is picked falls one level and stands behind all who were
+-- on that level before, so the order by score is a queue per level.
+local function placeAll(candidates, requests)
+  table.sort(candidates, byScore)
+  local level, queue, fallen = nil, {}, {}
+  local head, unread = 1, 1
+  for _, request in ipairs(requests) do
+    while head > #queue and (unread <= #candidates or #fallen > 0) do
+      if #fallen > 0 then level = level - 1 else level = candidates[unread].free end
+      queue, head = {}, 1
+      while unread <= #candidates and candidates[unread].free == level do
+        if not isFull(candidates[unread]) then queue[#queue + 1] = candidates[unread] end
+        unread = unread + 1
+      end
+      for _, candidate in ipairs(fallen) do queue[#queue + 1] = candidate end
+      fallen = {}
+    end
+    local candidate = queue[head]
+    if candidate then
+      head = head + 1
+      take(candidate, request)
+      if not isFull(candidate) then fallen[#fallen + 1] = candidate end
+    else
+      result[request] = OVERLOADED
+    end
+  end
+end
+
+local function place(candidates, requests)
+  local untried = {}
+  for _, request in ipairs(requests) do
+    if tried[tostring(request)] then
+      placeElsewhere(candidates, request)
+    else
+      untried[#untried + 1] = request
+    end
+  end
+  placeAll(candidates, untried)
+end
+
+local function writeScores(candidates)
+  local changes = {}
+  for _, candidate in ipairs(candidates) do
+    if #candidate.frames > 0 then
+      changes[#changes + 1] = candidate.score
+      changes[#changes + 1] = candidate.member
+    end
+  end
+  if #changes > 0 then redis.call('ZADD', set, unpack(changes)) end
+end
+
+local function textOf(requests)
+  local frames = {}
+  for _, request in ipairs(requests) do
+    local frame = ARGV[FIRST_FRAME + request - 1]
+    if frame ~= PICK_ONLY then frames[#frames + 1] = frame end
+  end
+  if #frames == 0 then return nil end
+  return '[1,"q",' .. nowMs .. ',' .. header .. table.concat(frames, ',') .. ']]'
+end
+
+-- Answers the requests whose node turned out to be gone.
+local function publish(candidates)
+  local left = {}
+  for _, candidate in ipairs(candidates) do
+    local text = textOf(candidate.frames)
+    local incarnation = string.match(candidate.member, '^[^!]+')
+    local reached = not text or redis.call('PUBLISH', inboxPrefix .. incarnation, text) > 0
+    if not reached then redis.call('ZREM', set, candidate.member) end
+    for _, request in ipairs(candidate.frames) do
+      if reached then settle(request, candidate.member) else left[#left + 1] = request end
+    end
+  end
+  return left
+end
+
+local count = #ARGV - FIRST_FRAME + 1
+local mostTried = 0
+for _, rule in pairs(tried) do mostTried = math.max(mostTried, #rule.nodes) end
+
+local waiting = {}
+for request = 1, count do
+  result[request] = NO_NODE
+  if ARGV[FIRST_FRAME + request - 1] ~= SKIP then waiting[#waiting + 1] = request end
+end
+
+-- Each round but the last takes at least one dead member out of the set.
+while #waiting > 0 do
+  local candidates = best(#waiting + mostTried)
+  if #candidates == 0 then break end
+  place(candidates, waiting)
+  writeScores(candidates)
+  waiting = publish(candidates)
+end
+
+local answer = nowMs .. '|' .. table.concat(members, ',') .. '|' .. table.concat(result, ',')
+redis.call('HSET', fence, slot, ARGV[1] .. ':' .. answer)
+if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
+return answer

@@ -1,0 +1,34 @@
+import { defineConfig } from 'vitest/config';
+
+const seconds = (n: number) => n * 1000;
+
+/** Tiers by what they need: nothing, one Redis, whole applications in processes of their own. */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup: ['test/support/redis.setup.ts'],
+          testTimeout: seconds(20),
+          hookTimeout: seconds(20),
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/support/redis.setup.ts', 'test/support/apps.setup.ts'],
+          testTimeout: seconds(60),
+          hookTimeout: seconds(60),
+        },
+      },
+    ],
+  },
+});
