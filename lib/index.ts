@@ -1,1 +1,39 @@
-export { CloudsNode } from './node/node.js';
+export {
+  CloudsModule,
+  type CloudsModuleAsyncOptions,
+  type CloudsModuleOptions,
+} from './clouds.module.js';
+export {
+  CloudsBadNameError,
+  CloudsBadOptionsError,
+  CloudsCancelledError,
+  CloudsClosedError,
+  CloudsDisconnectedError,
+  CloudsError,
+  CloudsErrorCode,
+  CloudsExpiredError,
+  CloudsNodeLostError,
+  CloudsNoNodeError,
+  CloudsOverloadedError,
+  CloudsPayloadTooLargeError,
+  CloudsTimeoutError,
+  CloudsUnserializableError,
+} from './common/errors.js';
+export type { CloudsOptions, CloudsRedisOptions, CloudsServiceOptions } from './common/options.js';
+export { CloudsClient } from './nest/clouds.client.js';
+export { CloudsContext } from './nest/clouds.context.js';
+export { type CloudsEventsMap, CloudsStatus } from './nest/clouds.events.js';
+export { CloudsRecord, CloudsRecordBuilder } from './nest/clouds.record.js';
+export { CLOUDS_TRANSPORT, CloudsServer } from './nest/clouds.server.js';
+export type { ReplySink } from './node/call.js';
+export type { CallOptions } from './node/call-options.js';
+export type { ServiceHandler } from './node/handlers.js';
+export type { IncomingRequest } from './node/incoming-request.js';
+export {
+  CloudsNode,
+  type CloudsNodeEvents,
+  type CloudsNodeStats,
+  type RegisterOptions,
+} from './node/node.js';
+export type { RequestHandler } from './node/registry.js';
+export { RemoteError } from './protocol/remote-error.js';

@@ -73,6 +73,18 @@ export const messages = {
   alreadyRegistered: (service: string) =>
     `${quoted(service)} is already registered on this node. Unregister it first.`,
 
+  notConnected: () =>
+    'clouds.connect() has not been called. Call it first, with the address of Redis.',
+
+  alreadyConnected: () =>
+    'clouds.connect() has been called already. Call disconnect() before connecting elsewhere.',
+
+  alreadyListening: (service: string, event: string) =>
+    `${quoted(service)} has a listener for ${quoted(event)} already. Take it away with off() first.`,
+
+  noListener: (service: string, event: string) =>
+    `${quoted(service)} has no listener for ${quoted(event)}. Add one with service.on().`,
+
   unserializable: (reason: string) =>
     `the data cannot be written as JSON: ${reason}. Send plain values, arrays and objects.`,
 

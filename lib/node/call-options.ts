@@ -1,12 +1,8 @@
 import { MINUTE } from '../common/durations.js';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import {
-  duration,
-  parseAttempts,
-  type ResolvedOptions,
-  UNLIMITED_ATTEMPTS,
-} from '../common/options.js';
+import { type ResolvedOptions, UNLIMITED_ATTEMPTS } from '../common/options.js';
+import { duration, parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
 import { checkServiceName } from '../protocol/names.js';

@@ -39,7 +39,7 @@ async function stream(request: IncomingRequest, values: AsyncIterable<unknown>):
   }
 }
 
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return value instanceof Object && 'then' in value && typeof value.then === 'function';
 }
 

@@ -2,7 +2,8 @@ import { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
 import { CloudsBadOptionsError, CloudsClosedError, type CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { type CloudsOptions, parseOptions, type ResolvedOptions } from '../common/options.js';
+import type { CloudsOptions, ResolvedOptions } from '../common/options.js';
+import { parseCapacity, parseOptions } from '../common/parse-options.js';
 import { randomId } from '../protocol/ids.js';
 import { checkServiceName } from '../protocol/names.js';
 import { Link } from '../redis/link.js';
@@ -21,6 +22,8 @@ export interface CloudsNodeEvents {
   /** The connection to Redis is there and the node is in its services again. */
   connected: [];
   /** The connection to Redis is gone; the node makes a new one by itself. */
+  reconnecting: [];
+  /** The node is closed. */
   disconnected: [];
   /** A call goes on to another node. */
   moved: [event: { service: string; callId: string; attempt: number; reason: CloudsError }];
@@ -163,6 +166,7 @@ export class CloudsNode {
     { capacity = this.options.capacity }: RegisterOptions = {},
   ): Promise<void> {
     checkServiceName(service);
+    parseCapacity(capacity);
     const partition = this.#partitionOf(service);
     if (partition.registry.get(service) !== undefined) {
       throw new CloudsBadOptionsError(messages.alreadyRegistered(service));
@@ -279,7 +283,7 @@ export class CloudsNode {
 
   #onDown(): void {
     for (const partition of this.#partitions) partition.down();
-    if (this.#state === 'connected') this.#events.emit('disconnected');
+    if (this.#state === 'connected') this.#events.emit('reconnecting');
   }
 
   #onLinkError(error: Error): void {

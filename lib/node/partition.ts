@@ -2,7 +2,7 @@ import { SECOND } from '../common/durations.js';
 import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
-import { decodeMessage, DroppedMessage } from '../protocol/decode.js';
+import { decodeMessage, type DroppedMessage } from '../protocol/decode.js';
 import { refusalFrame } from '../protocol/encode.js';
 import { type Message, MessageKind } from '../protocol/frames.js';
 import { incarnationOf } from '../protocol/ids.js';
@@ -78,14 +78,19 @@ export class Partition implements CallPath, Identity {
     this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls);
     this.#membership = new Membership(redis, this.#keys, this, entryTtlMs);
     this.#watch = new Watch(redis, this.#keys, this, calls, options.noNodeGraceMs);
-    this.#heartbeat = new Heartbeat(
+    this.#heartbeat = this.#createHeartbeat(entryTtlMs);
+  }
+
+  #createHeartbeat(entryTtlMs: number): Heartbeat {
+    const { redis, reporter } = this;
+    return new Heartbeat(
       redis,
       this.#keys,
       this,
       this.registry,
       this.#outbox,
       this.#clock,
-      { intervalMs: options.heartbeatMs, entryTtlMs },
+      { intervalMs: this.options.heartbeatMs, entryTtlMs },
       {
         entry: () => this.#entry(),
         onDeaf: () => redis.reset(),

@@ -1,4 +1,4 @@
-import { CloudsError } from '../common/errors.js';
+import { type CloudsError } from '../common/errors.js';
 import { MessageKind, type Metadata, PROTOCOL_VERSION, ReplyKind } from './frames.js';
 
 /** The constant part of a request batch; the script writes what stands before and behind it. */

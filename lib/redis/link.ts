@@ -121,7 +121,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     if (this.#client === undefined) throw new Error('the link is closed');
     const answers = (await this.#client.pipeline(commands).exec()) ?? [];
     const cut = answers.find(([error]) => error !== null && !isRedisReply(error));
-    if (cut) throw cut[0];
+    if (cut) throw cut[0] as Error;
     return answers.map(([error, value]) => ({ error, value }));
   }
 

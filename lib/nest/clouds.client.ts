@@ -1,0 +1,152 @@
+import { Logger } from '@nestjs/common';
+import {
+  ClientProxy,
+  type MsPattern,
+  type ReadPacket,
+  type WritePacket,
+} from '@nestjs/microservices';
+import { Observable, type Observer } from 'rxjs';
+import type { CloudsOptions } from '../common/options.js';
+import type { CallOptions } from '../node/call-options.js';
+import type { ReplySink } from '../node/call.js';
+import { CloudsNode } from '../node/node.js';
+import type { Metadata } from '../protocol/frames.js';
+import {
+  type CloudsEventsMap,
+  type CloudsStatus,
+  followStatus,
+  logWarnings,
+} from './clouds.events.js';
+import { CloudsRecord } from './clouds.record.js';
+
+/** A packet as Nest's dispatch hook leaves it; the hook is there from Nest 12.0.4 on. */
+type HookedPacket = ReadPacket & { metadata?: Metadata };
+
+/** Calls services: inject it from `CloudsModule`, or make one with `ClientsModule` and `customClass`. */
+export class CloudsClient extends ClientProxy<CloudsEventsMap, CloudsStatus> {
+  private readonly node: CloudsNode;
+  private readonly ownsNode: boolean;
+
+  /**
+   * With options the client makes a node of its own; with a node it shares that one, and leaves its
+   * closing to others. Nothing is connected yet.
+   * @throws CloudsBadOptionsError
+   */
+  constructor(nodeOrOptions: CloudsNode | CloudsOptions = {}) {
+    super();
+    this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
+    this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
+    if (this.ownsNode) logWarnings(this.node, new Logger(CloudsClient.name));
+    followStatus(this.node, (status) => this._status$.next(status));
+  }
+
+  /** Connects now instead of with the first call. */
+  connect(): Promise<void> {
+    return this.node.connect();
+  }
+
+  /** Fails the calls that are out and disconnects; a client that shares a node leaves that to its owner. */
+  async close(): Promise<void> {
+    if (this.ownsNode) await this.node.close();
+  }
+
+  override on<E extends keyof CloudsEventsMap>(event: E, callback: CloudsEventsMap[E]): void {
+    this.node.on(event, callback);
+  }
+
+  /** The ioredis connection. @throws Error before `connect()`. */
+  unwrap<T>(): T {
+    if (this.node.redis === undefined) {
+      throw new Error('Not connected. Call "connect" before "unwrap".');
+    }
+    return this.node.redis as T;
+  }
+
+  /**
+   * Calls the service of `pattern` when it is subscribed to, on the node with the most free capacity.
+   * `data` may be a `CloudsRecord`. Unsubscribing cancels the call.
+   */
+  // `any` as in Nest: a team that changes its transport keeps its types.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  override send<TResult = any, TInput = any>(pattern: unknown, data: TInput): Observable<TResult> {
+    return this.call<TResult>(pattern, data, {});
+  }
+
+  /** The same with up to `attempts` attempts, each on another node; -1 for no limit. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  pemit<TResult = any, TInput = any>(
+    attempts: number,
+    pattern: unknown,
+    data: TInput,
+  ): Observable<TResult> {
+    return this.call<TResult>(pattern, data, { attempts });
+  }
+
+  protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const sink: ReplySink = {
+      value: (response, isDisposed) =>
+        callback(isDisposed ? { response, isDisposed } : { response }),
+      end: () => callback({ isDisposed: true }),
+      error: (err) => callback({ err }),
+    };
+    return this.dispatch(packet, {}, sink);
+  }
+
+  protected async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
+    const { data, options } = unwrapRecord(packet, {});
+    await this.node.emit(this.serviceOf(packet), data, options);
+    return undefined as T;
+  }
+
+  private call<TResult>(
+    pattern: unknown,
+    data: unknown,
+    options: CallOptions,
+  ): Observable<TResult> {
+    // Nest's own answer to a missing pattern or missing data.
+    if (pattern === undefined || pattern === null || data === undefined || data === null) {
+      return super.send(pattern, data);
+    }
+    return new Observable<TResult>((observer) =>
+      this.dispatch(this.packetOf(pattern, data), options, this.sinkOf(observer)),
+    );
+  }
+
+  private dispatch(packet: ReadPacket, options: CallOptions, sink: ReplySink): () => void {
+    const record = unwrapRecord(packet, options);
+    return this.node.request(this.serviceOf(packet), record.data, record.options, sink);
+  }
+
+  private serviceOf(packet: ReadPacket): string {
+    return this.normalizePattern(packet.pattern as MsPattern);
+  }
+
+  /** Nest's dispatch hook runs in `createPacket`; Nest 11 and the first 12 have neither. */
+  private packetOf(pattern: unknown, data: unknown): ReadPacket {
+    return 'createPacket' in this ? this.createPacket(pattern, data) : { pattern, data };
+  }
+
+  private sinkOf<TResult>(observer: Observer<TResult>): ReplySink {
+    return {
+      value: (value, isLast) => {
+        observer.next(this.serializeResponse(value) as TResult);
+        if (isLast) observer.complete();
+      },
+      end: () => observer.complete(),
+      error: (error) => observer.error(this.serializeError(error)),
+    };
+  }
+}
+
+/** What the record says, under what the method says, and with what the hook attached. */
+function unwrapRecord(
+  packet: HookedPacket,
+  options: CallOptions,
+): { data: unknown; options: CallOptions } {
+  const payload: unknown = packet.data;
+  const { metadata } = packet;
+  const record = payload instanceof CloudsRecord ? payload : undefined;
+  const merged: CallOptions = { ...record?.options, ...options };
+  if (metadata) merged.headers = { ...merged.headers, ...metadata };
+  return { data: record ? record.data : payload, options: merged };
+}

@@ -1,0 +1,31 @@
+import type { CloudsNode, CloudsNodeEvents } from '../node/node.js';
+
+/** The values of `status`; the first three are those of Nest's Redis transport. */
+export const CloudsStatus = {
+  CONNECTED: 'connected',
+  RECONNECTING: 'reconnecting',
+  DISCONNECTED: 'disconnected',
+} as const;
+export type CloudsStatus = (typeof CloudsStatus)[keyof typeof CloudsStatus];
+
+/** What `on` of server and client can listen to. */
+export type CloudsEventsMap = {
+  [E in keyof CloudsNodeEvents]: (...args: CloudsNodeEvents[E]) => void;
+};
+
+/** Where the log lines go: Nest's logger, as far as it is needed. */
+interface WarningLog {
+  warn(message: string): void;
+}
+
+/** Tells `next` how the connection of a node is from now on. */
+export function followStatus(node: CloudsNode, next: (status: CloudsStatus) => void): void {
+  node.on('connected', () => next(CloudsStatus.CONNECTED));
+  node.on('reconnecting', () => next(CloudsStatus.RECONNECTING));
+  node.on('disconnected', () => next(CloudsStatus.DISCONNECTED));
+}
+
+/** Whoever makes a node logs for it; a server and a client on one node must not both do it. */
+export function logWarnings(node: CloudsNode, log: WarningLog): void {
+  node.on('warning', (message) => log.warn(message));
+}

@@ -1,0 +1,185 @@
+import { AsyncResource } from 'node:async_hooks';
+import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
+import { isObservable, type Observable } from 'rxjs';
+import type { CloudsOptions } from '../common/options.js';
+import type { IncomingRequest } from '../node/incoming-request.js';
+import { CloudsNode } from '../node/node.js';
+import { CloudsContext } from './clouds.context.js';
+import {
+  type CloudsEventsMap,
+  type CloudsStatus,
+  followStatus,
+  logWarnings,
+} from './clouds.events.js';
+
+/** Identifies the transport to Nest and to instrumentation. */
+export const CLOUDS_TRANSPORT = Symbol('clouds');
+
+/**
+ * The transport strategy: `createMicroservice(AppModule, { strategy: new CloudsServer(options) })`. Every
+ * pattern of the application becomes a service of its node.
+ */
+export class CloudsServer
+  extends Server<CloudsEventsMap, CloudsStatus>
+  implements CustomTransportStrategy
+{
+  override readonly transportId = CLOUDS_TRANSPORT;
+  private readonly node: CloudsNode;
+  private readonly ownsNode: boolean;
+
+  /**
+   * With options the server makes a node of its own; with a node it shares that one, and leaves its
+   * closing to others. Nothing is connected yet.
+   * @throws CloudsBadOptionsError
+   */
+  constructor(nodeOrOptions: CloudsNode | CloudsOptions = {}) {
+    super();
+    this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
+    this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
+    if (this.ownsNode) logWarnings(this.node, this.logger);
+    followStatus(this.node, (status) => this._status$.next(status));
+  }
+
+  /** Registers every handler and connects. `callback` gets the error if that fails. */
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      const handlers = [...this.messageHandlers];
+      await Promise.all(
+        handlers.map(([pattern, handler]) =>
+          this.node.serve(pattern, (request) => this.handle(handler, request)),
+        ),
+      );
+      await this.node.connect();
+    } catch (error) {
+      return callback(error);
+    }
+    callback();
+  }
+
+  /** Leaves all services, finishes what runs, and disconnects. */
+  async close(): Promise<void> {
+    if (this.ownsNode) await this.node.close();
+    else await this.node.leave();
+  }
+
+  override on<E extends keyof CloudsEventsMap>(event: E, callback: CloudsEventsMap[E]): void {
+    this.node.on(event, callback);
+  }
+
+  /** The ioredis connection. @throws Error before `listen()`. */
+  unwrap<T>(): T {
+    if (this.node.redis === undefined) {
+      throw new Error('Not connected. Call "listen" or "startAllMicroservices" before "unwrap".');
+    }
+    return this.node.redis as T;
+  }
+
+  /** A start hook that throws, or that never goes on, must not cost the message. */
+  private handle(handler: MessageHandler, request: IncomingRequest): void {
+    const context = new CloudsContext(request, this.node.id);
+    let isStarted = false;
+    const start = () => {
+      isStarted = true;
+      return this.process(handler, request, context);
+    };
+    const onHookFailure = (error: unknown) => {
+      this.logger.error(error);
+      if (!isStarted) void start();
+    };
+    try {
+      const hooked: unknown = this.onProcessingStartHook(this.transportId, context, start);
+      if (hooked instanceof Promise) hooked.catch(onHookFailure);
+    } catch (error) {
+      onHookFailure(error);
+    }
+  }
+
+  /** Never rejects. A plain value takes no way through RxJS: that is half of what a call costs in Nest. */
+  private async process(
+    handler: MessageHandler,
+    request: IncomingRequest,
+    context: CloudsContext,
+  ): Promise<void> {
+    try {
+      const result: unknown = await handler(request.data, context);
+      if (isObservable(result)) return this.stream(result, request, context);
+      if (result === undefined) request.end();
+      else request.result(result);
+    } catch (error) {
+      this.fail(request, error);
+    }
+    this.endProcessing(context);
+  }
+
+  private stream(
+    values$: Observable<unknown>,
+    request: IncomingRequest,
+    context: CloudsContext,
+  ): void {
+    const replies = new StreamReplies(request);
+    // A cancel arrives in the context of the inbox; the end hook belongs in the one of the message.
+    const inContext = AsyncResource.bind((act: () => void) => act());
+    const subscription = values$.subscribe({
+      next: (value) => replies.next(value),
+      complete: () => {
+        replies.complete();
+        this.endProcessing(context);
+      },
+      error: (error: unknown) => {
+        replies.flush();
+        this.fail(request, error);
+        this.endProcessing(context);
+      },
+    });
+    request.onCancel(() => {
+      if (request.isSettled) return;
+      inContext(() => {
+        subscription.unsubscribe();
+        request.end();
+        this.endProcessing(context);
+      });
+    });
+  }
+
+  /** Nobody waits for an event: Nest has reported what its handlers throw. */
+  private fail(request: IncomingRequest, error: unknown): void {
+    if (request.isOneWay) request.end();
+    else request.fail(error);
+  }
+
+  private endProcessing(context: CloudsContext): void {
+    try {
+      this.onProcessingEndHook?.(this.transportId, context);
+    } catch (error) {
+      this.logger.error(error);
+    }
+  }
+}
+
+/**
+ * Sends the values of an Observable. The last one is held until the next tick: an Observable that
+ * completes with it, as `of(value)` does, is then one reply instead of two.
+ */
+class StreamReplies {
+  private held: { value: unknown } | undefined;
+
+  constructor(private readonly request: IncomingRequest) {}
+
+  next(value: unknown): void {
+    this.flush();
+    this.held = { value };
+    process.nextTick(() => this.flush());
+  }
+
+  complete(): void {
+    if (this.held && this.request.values === 0) return this.request.result(this.held.value);
+    this.flush();
+    this.request.end();
+  }
+
+  flush(): void {
+    const { held } = this;
+    this.held = undefined;
+    if (held) this.request.value(held.value);
+  }
+}
