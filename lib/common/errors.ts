@@ -6,7 +6,7 @@ export const CloudsErrorCode = {
   NO_NODE: 'CLOUDS_NO_NODE',
   /** The node that had the call is gone; whether its handler ran is unknown. */
   NODE_LOST: 'CLOUDS_NODE_LOST',
-  /** Every node of the service has reached its capacity, or this process has too much waiting. */
+  /** Every node of the service has reached its capacity. */
   OVERLOADED: 'CLOUDS_OVERLOADED',
   /** Redis could not be reached in time, or refused the command. */
   DISCONNECTED: 'CLOUDS_DISCONNECTED',

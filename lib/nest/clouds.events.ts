@@ -18,8 +18,9 @@ interface WarningLog {
   warn(message: string): void;
 }
 
-/** Tells `next` how the connection of a node is from now on. */
+/** Tells `next` how the connection of a node is, now and from now on. */
 export function followStatus(node: CloudsNode, next: (status: CloudsStatus) => void): void {
+  if (node.isConnected) next(CloudsStatus.CONNECTED);
   node.on('connected', () => next(CloudsStatus.CONNECTED));
   node.on('reconnecting', () => next(CloudsStatus.RECONNECTING));
   node.on('disconnected', () => next(CloudsStatus.DISCONNECTED));

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
-import { isObservable, type Observable } from 'rxjs';
+import { isObservable, type Observable, type Unsubscribable } from 'rxjs';
 import type { CloudsOptions } from '../common/options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
@@ -134,11 +134,20 @@ export class CloudsServer
     request.onCancel(() => {
       if (request.isSettled) return;
       inContext(() => {
-        subscription.unsubscribe();
+        this.unsubscribe(subscription);
         request.end();
         this.endProcessing(context);
       });
     });
+  }
+
+  /** A teardown of the application that throws must not stop the cancelling of other requests. */
+  private unsubscribe(subscription: Unsubscribable): void {
+    try {
+      subscription.unsubscribe();
+    } catch (error) {
+      this.logger.error(error);
+    }
   }
 
   /** Nobody waits for an event: Nest has reported what its handlers throw. */

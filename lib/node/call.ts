@@ -13,6 +13,8 @@ export interface CallPath {
   /** When the path was opened last, on the clock of `performance.now()`. */
   readonly openedAt: number;
   dispatch(call: Call): void;
+  /** Takes a call back that has not been sent yet. */
+  withdraw(call: Call): void;
   /** Tells a node that nobody waits for a call any more. */
   cancel(incarnation: string, callId: string): void;
   /** Asks a node about a call: it sends a reply that was lost again, or says that it never saw the call. */

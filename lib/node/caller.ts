@@ -73,7 +73,7 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
-    if (call.isOneWay) return (this.#finish(call), call.sink.end());
+    if (call.isOneWay) return this.#answer(call, incarnation, () => call.sink.end());
     call.place = incarnation;
     call.placedAt = performance.now();
     if (isResent) call.path.ask(incarnation, call.id);
@@ -137,10 +137,11 @@ export class Caller implements CallListener {
     }
   }
 
-  waitedFor(path: CallPath, placedBefore: number): Set<string> {
-    const incarnations = new Set<string>();
-    for (const call of this.#table.placed(path)) {
-      if (call.placedAt <= placedBefore) incarnations.add(call.place!);
+  waitedFor(path: CallPath, placedBefore: number): Map<string, number> {
+    const incarnations = new Map<string, number>();
+    for (const { place, placedAt } of this.#table.placed(path)) {
+      if (placedAt > placedBefore) continue;
+      incarnations.set(place!, Math.max(placedAt, incarnations.get(place!) ?? 0));
     }
     return incarnations;
   }
@@ -229,7 +230,7 @@ export class Caller implements CallListener {
     call.values++;
     call.attemptEndsAt = Math.min(performance.now() + call.timeoutMs, call.deadlineAt);
     this.#wheel.add(call, call.dueAt);
-    call.sink.value(frame.value, false);
+    guarded(() => call.sink.value(frame.value, false));
   }
 
   #onStreamEnd(call: Call, nodeId: string, frame: ReplyFrame, deliver: () => void): void {
@@ -255,7 +256,7 @@ export class Caller implements CallListener {
     const isElsewhere = call.place !== undefined && nodeIdOf(call.place) !== nodeId;
     call.isAnswered = true;
     this.#finish(call, isElsewhere ? call.place : undefined);
-    deliver();
+    guarded(deliver);
   }
 
   #moveOrFail(call: Call, error: CloudsError): void {
@@ -280,7 +281,7 @@ export class Caller implements CallListener {
   #fail(call: Call, error: CloudsError): void {
     if (call.isSettled) return;
     this.#finish(call, call.place);
-    call.sink.error(error);
+    guarded(() => call.sink.error(error));
   }
 
   /** `toCancel`: a node that has the call and need not finish it. */
@@ -288,7 +289,19 @@ export class Caller implements CallListener {
     call.isSettled = true;
     this.#table.remove(call);
     this.#wheel.remove(call);
+    if (call.place === undefined) call.path.withdraw(call);
     if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
+  }
+}
+
+/** What a caller's own code throws is thrown where it is seen, and not into the middle of a batch. */
+function guarded(deliver: () => void): void {
+  try {
+    deliver();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
   }
 }
 

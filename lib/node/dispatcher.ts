@@ -52,6 +52,10 @@ export class Dispatcher {
     this.#schedule();
   }
 
+  remove(call: Call): void {
+    this.#waiting.get(call.service)?.delete(call);
+  }
+
   pause(): void {
     this.#isPaused = true;
   }
@@ -193,6 +197,7 @@ export class Dispatcher {
       receivers = answer?.value;
     } catch {
       // Cut off: whether the frame went out is for the node to say, once the path is open again.
+      if (call.isOneWay) return this.listener.onForgotten(call, attempt);
       return this.listener.onPlaced(call, attempt, incarnation, isResent);
     }
     if (receivers !== 0) return this.listener.onPlaced(call, attempt, incarnation, isResent);

@@ -169,7 +169,11 @@ export class Executor implements Responder {
     );
     this.#running.set(frame.id, request);
     registration.running++;
-    registration.handler(request);
+    try {
+      registration.handler(request);
+    } catch (error) {
+      this.fail(request, error);
+    }
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */

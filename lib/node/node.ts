@@ -69,6 +69,7 @@ export class CloudsNode {
   readonly #drops = new DropLog((text) => this.#events.emit('warning', text));
   #state: State = 'idle';
   #connecting: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #opening: Promise<unknown> = Promise.resolve();
   #isDraining = false;
@@ -226,10 +227,9 @@ export class CloudsNode {
    * Stops serving: the node leaves its services, and what it has is finished, for at most `drainTimeout`;
    * then it is cancelled. Calls can still be made.
    */
-  async leave(): Promise<void> {
-    this.#isDraining = true;
-    await Promise.all(this.#partitions.map((partition) => this.#leavePartition(partition)));
-    this.#isDraining = false;
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave().finally(() => (this.#leaving = undefined));
+    return this.#leaving;
   }
 
   /**
@@ -305,6 +305,12 @@ export class CloudsNode {
     this.#connecting = undefined;
     this.#state = 'idle';
     if (wasConnected) this.#events.emit('disconnected');
+  }
+
+  async #leave(): Promise<void> {
+    this.#isDraining = true;
+    await Promise.all(this.#partitions.map((partition) => this.#leavePartition(partition)));
+    this.#isDraining = false;
   }
 
   async #leavePartition(partition: Partition): Promise<void> {

@@ -210,6 +210,10 @@ export class Partition implements CallPath, Identity {
     this.#watch.start();
   }
 
+  withdraw(call: Call): void {
+    this.#dispatcher.remove(call);
+  }
+
   cancel(incarnation: string, callId: string): void {
     this.#outbox.cancel(incarnation, callId);
   }

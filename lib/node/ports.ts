@@ -23,8 +23,11 @@ export interface CallListener extends DispatchListener {
   onNodeFrozen(path: CallPath, incarnation: string): void;
   /** The node has a new inbox. */
   onNodeBack(path: CallPath, incarnation: string, successor: string): void;
-  /** The incarnations that calls on this path have waited for since before `placedBefore`. */
-  waitedFor(path: CallPath, placedBefore: number): Set<string>;
+  /**
+   * The incarnations that calls on this path have waited for since before `placedBefore`, and for each
+   * when the last of these calls was placed there.
+   */
+  waitedFor(path: CallPath, placedBefore: number): Map<string, number>;
 }
 
 /** What the parts report for people to see. */

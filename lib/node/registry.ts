@@ -1,7 +1,7 @@
 import type { PointCount } from './points.js';
 import type { IncomingRequest } from './incoming-request.js';
 
-/** Runs a request; it must settle it by `result`, `end` or `fail`, now or later. It must not throw. */
+/** Runs a request; it must settle it by `result`, `end` or `fail`, now or later. To throw is to fail it. */
 export type RequestHandler = (request: IncomingRequest) => void;
 
 /** A service that this node serves. */

@@ -52,9 +52,9 @@ export class Watch {
   }
 
   async #look(): Promise<void> {
-    const incarnations = [...this.calls.waitedFor(this.path, performance.now() - LOOK_MS / 2)];
+    const waitedFor = this.calls.waitedFor(this.path, performance.now() - LOOK_MS / 2);
     try {
-      if (incarnations.length > 0 && this.redis.isUp) await this.#inspect(incarnations);
+      if (waitedFor.size > 0 && this.redis.isUp) await this.#inspect(waitedFor);
     } catch {
       // The connection broke under the question. When it is back, all nodes are asked about all calls.
       this.#suspectedSince.clear();
@@ -70,29 +70,36 @@ export class Watch {
     this.#timer = setTimeout(() => void this.#look(), delayMs);
   }
 
-  async #inspect(incarnations: readonly string[]): Promise<void> {
+  async #inspect(waitedFor: ReadonlyMap<string, number>): Promise<void> {
     for (const incarnation of this.#suspectedSince.keys()) {
-      if (!incarnations.includes(incarnation)) this.#suspectedSince.delete(incarnation);
+      if (!waitedFor.has(incarnation)) this.#suspectedSince.delete(incarnation);
     }
-    for (const sighting of await this.#sightings(incarnations)) this.#judge(sighting);
+    for (const sighting of await this.#sightings([...waitedFor.keys()])) {
+      this.#judge(sighting, waitedFor.get(sighting.incarnation)!);
+    }
   }
 
-  #judge({ incarnation, hasInbox, present }: Sighting): void {
+  #judge({ incarnation, hasInbox, present }: Sighting, lastPlacedAt: number): void {
     if (hasInbox) {
       this.#suspectedSince.delete(incarnation);
       if (present === undefined) this.calls.onNodeFrozen(this.path, incarnation);
-      return;
-    }
-    if (present !== undefined && present !== incarnation) {
+    } else if (present !== undefined && present !== incarnation) {
       this.#suspectedSince.delete(incarnation);
-      return this.calls.onNodeBack(this.path, incarnation, present);
+      this.calls.onNodeBack(this.path, incarnation, present);
+    } else if (this.#isLost(incarnation, lastPlacedAt)) {
+      this.#suspectedSince.delete(incarnation);
+      this.calls.onNodeLost(this.path, incarnation);
     }
+  }
+
+  /** A node that took a call since the path was opened was there then; of others that is not known. */
+  #isLost(incarnation: string, lastPlacedAt: number): boolean {
     const now = performance.now();
     const since = this.#suspectedSince.get(incarnation) ?? now;
     this.#suspectedSince.set(incarnation, since);
-    if (now - since < SUSPICION_MS || now - this.path.openedAt < this.returnMs) return;
-    this.#suspectedSince.delete(incarnation);
-    this.calls.onNodeLost(this.path, incarnation);
+    const { openedAt } = this.path;
+    const mayBeReturning = lastPlacedAt < openedAt && now - openedAt < this.returnMs;
+    return now - since >= SUSPICION_MS && !mayBeReturning;
   }
 
   async #sightings(incarnations: readonly string[]): Promise<Sighting[]> {
