@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { binaryFromApt } from './apt.mjs';
 import { firstThatWorks } from './attempts.mjs';
+import { compileRedis } from './compile.mjs';
 import { assertRecentBinary } from './version.mjs';
 
 /**
@@ -26,26 +27,10 @@ export async function fetchBinary({ env, log, ...options }) {
   /** @type {[string, () => Promise<string>][]} */
   const ways = [
     ['apt-get', () => binaryFromApt({ env, cacheDir, log }, findExecutable('apt-get', env))],
-    ['redis-memory-server', () => compiledBinary(compiledDir, log)],
+    ['redis-memory-server', async () => whenRecent(await compileRedis(compiledDir, log))],
   ];
   // Compiled once means that apt-get had nothing suitable: do not ask it every time.
   return firstThatWorks(existsSync(compiledDir) ? ways.reverse() : ways);
-}
-
-/**
- * @param {string} downloadDir
- * @param {(line: string) => void} log
- */
-async function compiledBinary(downloadDir, log) {
-  const { RedisBinary } = await import('redis-memory-server').catch((error) => {
-    if (error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error(
-      'it is not installed (npm install --no-save redis-memory-server compiles a Redis for this project)',
-      { cause: error },
-    );
-  });
-  if (!existsSync(downloadDir)) log('compiling Redis; this takes some minutes, once');
-  return whenRecent(await RedisBinary.getPath({ downloadDir }));
 }
 
 /** @param {string} binary */
