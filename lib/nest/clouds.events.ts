@@ -1,4 +1,5 @@
-import type { CloudsNode, CloudsNodeEvents } from '../node/node.js';
+import type { CloudsNode } from '../node/node.js';
+import type { CloudsNodeEvents } from '../node/node-events.js';
 
 /** The values of `status`; the first three are those of Nest's Redis transport. */
 export const CloudsStatus = {

@@ -13,38 +13,11 @@ import { Caller } from './caller.js';
 import { Cleaner } from './cleaner.js';
 import { DropLog } from './drop-log.js';
 import { toRequestHandler, type ServiceHandler } from './handlers.js';
+import type { CloudsNodeEvents, CloudsNodeStats } from './node-events.js';
 import { Partition } from './partition.js';
 import { PromiseSink } from './promise-sink.js';
 import { Registration, type RequestHandler } from './registry.js';
-
-/** Events of a node. */
-export interface CloudsNodeEvents {
-  /** The connection to Redis is there and the node is in its services again. */
-  connected: [];
-  /** The connection to Redis is gone; the node makes a new one by itself. */
-  reconnecting: [];
-  /** The node is closed. */
-  disconnected: [];
-  /** A call goes on to another node. */
-  moved: [event: { service: string; callId: string; attempt: number; reason: CloudsError }];
-  /** Something was dropped or went wrong that does not stop the node; for logs. */
-  warning: [message: string];
-}
-
-export interface CloudsNodeStats {
-  readonly id: string;
-  readonly isConnected: boolean;
-  /** Calls that this node made and that are not answered yet. */
-  readonly inFlight: number;
-  /** Requests that handlers of this node are working on. */
-  readonly running: number;
-  /** Requests that handlers of this node have settled. */
-  readonly handled: number;
-  /** Messages that were dropped, by reason. */
-  readonly dropped: Readonly<Record<string, number>>;
-}
-
-type State = 'idle' | 'connecting' | 'connected' | 'closing';
+import { Session } from './session.js';
 
 export interface RegisterOptions {
   /** How many calls of this service the node runs at once. Default: the option `capacity` of the node. */
@@ -67,11 +40,8 @@ export class CloudsNode {
   readonly #partitions: readonly Partition[];
   readonly #cleaner: Cleaner;
   readonly #drops = new DropLog((text) => this.#events.emit('warning', text));
-  #state: State = 'idle';
-  #connecting: Promise<void> | undefined;
+  readonly #session: Session;
   #leaving: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
-  #opening: Promise<unknown> = Promise.resolve();
   #isDraining = false;
   #settledBefore = 0;
 
@@ -97,10 +67,13 @@ export class CloudsNode {
       () => this.#partitions.map(({ sweeper }) => sweeper),
       this.options.cleanIntervalMs,
     );
-    this.#link.on('up', () => this.#onUp());
-    this.#link.on('down', () => this.#onDown());
-    this.#link.on('message', (channel, text) => this.#onMessage(channel, text));
-    this.#link.on('error', (error) => this.#onLinkError(error));
+    this.#session = new Session(this.#link, this.#partitions, {
+      onConnected: () => this.#events.emit('connected'),
+      onReconnecting: () => this.#events.emit('reconnecting'),
+      onClosed: () => this.#events.emit('disconnected'),
+      onConnectFailed: (error) => this.#caller.close(() => error as CloudsError),
+      onWarning: (message) => this.#events.emit('warning', message),
+    });
   }
 
   on<E extends keyof CloudsNodeEvents>(
@@ -125,7 +98,7 @@ export class CloudsNode {
   }
 
   get isConnected(): boolean {
-    return this.#state === 'connected' && this.#partitions.every(({ isOpen }) => isOpen);
+    return this.#session.isConnected;
   }
 
   get stats(): CloudsNodeStats {
@@ -146,9 +119,7 @@ export class CloudsNode {
    * @throws CloudsClosedError if `close()` was called meanwhile.
    */
   connect(): Promise<void> {
-    if (this.#state === 'closing') return this.#closing!.then(() => this.connect());
-    this.#connecting ??= this.#connect();
-    return this.#connecting;
+    return this.#session.connect();
   }
 
   /**
@@ -237,75 +208,13 @@ export class CloudsNode {
    * alive after it. The node can be connected again.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close().finally(() => (this.#closing = undefined));
-    return this.#closing;
-  }
-
-  // --- the connection ---
-
-  async #connect(): Promise<void> {
-    this.#state = 'connecting';
-    try {
-      await this.#link.open();
-      await this.#opening;
-    } catch (error) {
-      if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
-      this.#abortConnect(error as CloudsError);
-      throw error;
-    }
-    this.#state = 'connected';
-    this.#events.emit('connected');
-  }
-
-  /** Whoever waits for this connection must not wait for nothing. */
-  #abortConnect(error: CloudsError): void {
-    this.#connecting = undefined;
-    this.#state = 'idle';
-    this.#link.close();
-    for (const partition of this.#partitions) partition.down();
-    this.#caller.close(() => error);
-  }
-
-  #onUp(): void {
-    this.#opening = Promise.all(this.#partitions.map((partition) => partition.open()));
-    this.#opening.then(
-      () => this.#state === 'connected' && this.#events.emit('connected'),
-      (error: unknown) => this.#onOpenFailed(error as Error),
+    return this.#session.close(
+      () => this.leave(),
+      () => this.#caller.close(),
     );
   }
 
-  /** While connecting, `connect()` reports it; later the partitions try again. */
-  #onOpenFailed(error: Error): void {
-    if (this.#state !== 'connected' || !this.#link.isUp) return;
-    this.#events.emit('warning', error.message);
-    for (const partition of this.#partitions) partition.reopenLater();
-  }
-
-  #onDown(): void {
-    for (const partition of this.#partitions) partition.down();
-    if (this.#state === 'connected') this.#events.emit('reconnecting');
-  }
-
-  #onLinkError(error: Error): void {
-    if (this.#state === 'connected') this.#events.emit('warning', `Redis: ${error.message}`);
-  }
-
-  #onMessage(channel: string, text: string): void {
-    for (const partition of this.#partitions) partition.onMessage(channel, text);
-  }
-
-  async #close(): Promise<void> {
-    const wasConnected = this.#state === 'connected';
-    if (wasConnected) await this.leave();
-    this.#state = 'closing';
-    this.#caller.close();
-    await Promise.all(this.#partitions.map((partition) => partition.close()));
-    this.#link.close();
-    await this.#connecting?.catch(() => undefined);
-    this.#connecting = undefined;
-    this.#state = 'idle';
-    if (wasConnected) this.#events.emit('disconnected');
-  }
+  // --- leaving ---
 
   async #leave(): Promise<void> {
     this.#isDraining = true;
@@ -331,7 +240,7 @@ export class CloudsNode {
   ): () => void {
     let call: Call;
     try {
-      if (this.#state === 'closing') throw new CloudsClosedError(messages.closed());
+      if (this.#session.isClosing) throw new CloudsClosedError(messages.closed());
       const settings = callSettings(service, data, isOneWay, options, this.options);
       call = new Call(settings, this.#partitionOf(service), sink, performance.now());
     } catch (error) {
@@ -339,7 +248,7 @@ export class CloudsNode {
       return () => undefined;
     }
     // A failed connect ends the calls that wait for it, so its rejection has been told.
-    if (this.#state === 'idle') this.connect().catch(() => undefined);
+    if (this.#session.isIdle) this.connect().catch(() => undefined);
     this.#caller.start(call);
     return () => this.#caller.cancel(call);
   }

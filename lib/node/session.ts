@@ -1,0 +1,127 @@
+import { CloudsClosedError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import type { Link } from '../redis/link.js';
+import type { Partition } from './partition.js';
+
+type State = 'idle' | 'connecting' | 'connected' | 'closing';
+
+export interface SessionListener {
+  onConnected(): void;
+  onReconnecting(): void;
+  onClosed(): void;
+  /** The first connection failed: what waits for it waits for nothing. */
+  onConnectFailed(error: Error): void;
+  onWarning(message: string): void;
+}
+
+/**
+ * The coming and going of the connection: opens the partitions whenever the link comes up.
+ * States: idle -> connecting -> connected -> closing -> idle. While connected the link may be down; it
+ * comes back by itself.
+ */
+export class Session {
+  #state: State = 'idle';
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #opening: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly link: Link,
+    private readonly partitions: readonly Partition[],
+    private readonly listener: SessionListener,
+  ) {
+    link.on('up', () => this.#onUp());
+    link.on('down', () => this.#onDown());
+    link.on('message', (channel, text) => this.#onMessage(channel, text));
+    link.on('error', (error) => this.#onLinkError(error));
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  get isClosing(): boolean {
+    return this.#state === 'closing';
+  }
+
+  get isConnected(): boolean {
+    return this.#state === 'connected' && this.partitions.every(({ isOpen }) => isOpen);
+  }
+
+  connect(): Promise<void> {
+    if (this.#state === 'closing') return this.#closing!.then(() => this.connect());
+    this.#connecting ??= this.#connect();
+    return this.#connecting;
+  }
+
+  /** `leave` runs first, while everything still works; `endCalls` when no more may be made. */
+  close(leave: () => Promise<void>, endCalls: () => void): Promise<void> {
+    this.#closing ??= this.#close(leave, endCalls).finally(() => (this.#closing = undefined));
+    return this.#closing;
+  }
+
+  async #connect(): Promise<void> {
+    this.#state = 'connecting';
+    try {
+      await this.link.open();
+      await this.#opening;
+    } catch (error) {
+      if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
+      this.#abortConnect(error as Error);
+      throw error;
+    }
+    if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
+    this.#state = 'connected';
+    this.listener.onConnected();
+  }
+
+  #abortConnect(error: Error): void {
+    this.#connecting = undefined;
+    this.#state = 'idle';
+    this.link.close();
+    for (const partition of this.partitions) partition.down();
+    this.listener.onConnectFailed(error);
+  }
+
+  async #close(leave: () => Promise<void>, endCalls: () => void): Promise<void> {
+    const wasConnected = this.#state === 'connected';
+    if (wasConnected) await leave();
+    this.#state = 'closing';
+    endCalls();
+    await Promise.all(this.partitions.map((partition) => partition.close()));
+    this.link.close();
+    // It rejects now; whoever called connect() is told.
+    await this.#connecting?.catch(() => undefined);
+    this.#connecting = undefined;
+    this.#state = 'idle';
+    if (wasConnected) this.listener.onClosed();
+  }
+
+  #onUp(): void {
+    this.#opening = Promise.all(this.partitions.map((partition) => partition.open()));
+    this.#opening.then(
+      () => this.#state === 'connected' && this.listener.onConnected(),
+      (error: unknown) => this.#onOpenFailed(error as Error),
+    );
+  }
+
+  /** While connecting, `connect()` reports it; later the partitions try again. */
+  #onOpenFailed(error: Error): void {
+    if (this.#state !== 'connected' || !this.link.isUp) return;
+    this.listener.onWarning(error.message);
+    for (const partition of this.partitions) partition.reopenLater();
+  }
+
+  #onDown(): void {
+    for (const partition of this.partitions) partition.down();
+    if (this.#state === 'connected') this.listener.onReconnecting();
+  }
+
+  #onLinkError(error: Error): void {
+    if (this.#state === 'connected') this.listener.onWarning(`Redis: ${error.message}`);
+  }
+
+  #onMessage(channel: string, text: string): void {
+    for (const partition of this.partitions) partition.onMessage(channel, text);
+  }
+}
