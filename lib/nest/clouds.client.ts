@@ -23,7 +23,7 @@ import { CloudsRecord } from './clouds.record.js';
 type HookedPacket = ReadPacket & { metadata?: Metadata };
 
 /** Calls services: inject it from `CloudsModule`, or make one with `ClientsModule` and `customClass`. */
-export class CloudsClient extends ClientProxy<CloudsEventsMap, CloudsStatus> {
+export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
 
@@ -38,6 +38,11 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap, CloudsStatus> {
     this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
     if (this.ownsNode) logWarnings(this.node, new Logger(CloudsClient.name));
     followStatus(this.node, (status) => this._status$.next(status));
+  }
+
+  /** The state of the connection, from now on. */
+  override get status(): Observable<CloudsStatus> {
+    return super.status as Observable<CloudsStatus>;
   }
 
   /** Connects now instead of with the first call. */

@@ -19,10 +19,7 @@ export const CLOUDS_TRANSPORT = Symbol('clouds');
  * The transport strategy: `createMicroservice(AppModule, { strategy: new CloudsServer(options) })`. Every
  * pattern of the application becomes a service of its node.
  */
-export class CloudsServer
-  extends Server<CloudsEventsMap, CloudsStatus>
-  implements CustomTransportStrategy
-{
+export class CloudsServer extends Server<CloudsEventsMap> implements CustomTransportStrategy {
   override readonly transportId = CLOUDS_TRANSPORT;
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
@@ -38,6 +35,11 @@ export class CloudsServer
     this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
     if (this.ownsNode) logWarnings(this.node, this.logger);
     followStatus(this.node, (status) => this._status$.next(status));
+  }
+
+  /** The state of the connection, from now on. */
+  override get status(): Observable<CloudsStatus> {
+    return super.status as Observable<CloudsStatus>;
   }
 
   /** Registers every handler and connects. `callback` gets the error if that fails. */
