@@ -39,17 +39,8 @@ if kept then
   if keptSequence > sequence then return redis.error_reply('STALE this batch is older than the fence') end
 end
 
-local tried = ARGV[6] ~= '' and cjson.decode(ARGV[6]) or {}
-local result = {}
-local members, numberOf = {}, {}
-
-local function settle(request, member)
-  if not numberOf[member] then
-    members[#members + 1] = member
-    numberOf[member] = #members
-  end
-  result[request] = numberOf[member]
-end
+local tried = ARGV[6] ~= '' and cjson.decode(ARGV[6])
+local result, members = {}, {}
 
 local function isLimited(member)
   return string.sub(member, -1) == '!'
@@ -64,16 +55,17 @@ local function best(count)
   local candidates = {}
   for i = 1, #flat, 2 do
     local score = tonumber(flat[i + 1])
-    candidates[#candidates + 1] = { member = flat[i], score = score, free = math.floor(score), frames = {} }
+    candidates[#candidates + 1] = { member = flat[i], score = score, free = math.floor(score), requests = {} }
   end
   return candidates
 end
 
 local function take(candidate, request)
   ticks = ticks + 1
+  local requests = candidate.requests
+  requests[#requests + 1] = request
   candidate.free = candidate.free - 1
-  candidate.score = scoreOf(candidate.free, ticks)
-  candidate.frames[#candidate.frames + 1] = request
+  candidate.tick = ticks
 end
 
 local function byScore(a, b)
@@ -101,15 +93,18 @@ local function placeElsewhere(candidates, request)
       end
     end
   end
-  if fresh then return take(fresh, request) end
-  if used and rule.again then return take(used, request) end
-  result[request] = used and ONLY_TRIED or OVERLOADED
+  local chosen = fresh or (rule.again and used)
+  if chosen then
+    take(chosen, request)
+    chosen.score = scoreOf(chosen.free, ticks)
+  else
+    result[request] = used and ONLY_TRIED or OVERLOADED
+  end
 end
 
 -- All others, in constant time each: who is picked falls one level and stands behind all who were
 -- on that level before, so the order by score is a queue per level.
 local function placeAll(candidates, requests)
-  table.sort(candidates, byScore)
   local level, queue, fallen = nil, {}, {}
   local head, unread = 1, 1
   for _, request in ipairs(requests) do
@@ -135,6 +130,7 @@ local function placeAll(candidates, requests)
 end
 
 local function place(candidates, requests)
+  if not tried then return placeAll(candidates, requests) end
   local untried = {}
   for _, request in ipairs(requests) do
     if tried[tostring(request)] then
@@ -143,14 +139,15 @@ local function place(candidates, requests)
       untried[#untried + 1] = request
     end
   end
+  table.sort(candidates, byScore)
   placeAll(candidates, untried)
 end
 
 local function writeScores(candidates)
   local changes = {}
   for _, candidate in ipairs(candidates) do
-    if #candidate.frames > 0 then
-      changes[#changes + 1] = candidate.score
+    if candidate.tick then
+      changes[#changes + 1] = scoreOf(candidate.free, candidate.tick)
       changes[#changes + 1] = candidate.member
     end
   end
@@ -167,16 +164,26 @@ local function textOf(requests)
   return '[1,"q",' .. nowMs .. ',' .. header .. table.concat(frames, ',') .. ']]'
 end
 
+local function settle(candidate)
+  members[#members + 1] = candidate.member
+  -- A string, once per member: a number would be turned into one for each request.
+  local number = tostring(#members)
+  for _, request in ipairs(candidate.requests) do result[request] = number end
+end
+
 -- Answers the requests whose node turned out to be gone.
 local function publish(candidates)
   local left = {}
   for _, candidate in ipairs(candidates) do
-    local text = textOf(candidate.frames)
-    local incarnation = string.match(candidate.member, '^[^!]+')
-    local reached = not text or redis.call('PUBLISH', inboxPrefix .. incarnation, text) > 0
-    if not reached then redis.call('ZREM', set, candidate.member) end
-    for _, request in ipairs(candidate.frames) do
-      if reached then settle(request, candidate.member) else left[#left + 1] = request end
+    if candidate.tick then
+      local text = textOf(candidate.requests)
+      local incarnation = string.match(candidate.member, '^[^!]+')
+      if not text or redis.call('PUBLISH', inboxPrefix .. incarnation, text) > 0 then
+        settle(candidate)
+      else
+        redis.call('ZREM', set, candidate.member)
+        for _, request in ipairs(candidate.requests) do left[#left + 1] = request end
+      end
     end
   end
   return left
@@ -184,7 +191,7 @@ end
 
 local count = #ARGV - FIRST_FRAME + 1
 local mostTried = 0
-for _, rule in pairs(tried) do mostTried = math.max(mostTried, #rule.nodes) end
+for _, rule in pairs(tried or {}) do mostTried = math.max(mostTried, #rule.nodes) end
 
 local waiting = {}
 for request = 1, count do
