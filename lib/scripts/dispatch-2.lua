@@ -26,6 +26,8 @@ local NO_NODE, OVERLOADED, ONLY_TRIED = 0, -1, -2
 local PICK_ONLY, SKIP = '', '-'
 local FIRST_FRAME = 7
 
+-- Loops here count by hand: `ipairs` and `#list + 1` cost as much as what they are used for.
+local argv = ARGV
 local set, fence = KEYS[1], KEYS[2]
 local sequence, slots = tonumber(ARGV[1]), tonumber(ARGV[2])
 local inboxPrefix, header = ARGV[4], ARGV[5]
@@ -53,18 +55,19 @@ end
 local function best(count)
   local flat = redis.call('ZREVRANGE', set, 0, count - 1, 'WITHSCORES')
   local candidates = {}
-  for i = 1, #flat, 2 do
-    local score = tonumber(flat[i + 1])
-    candidates[#candidates + 1] = { member = flat[i], score = score, free = math.floor(score), requests = {} }
+  for i = 1, #flat / 2 do
+    local score = tonumber(flat[2 * i])
+    candidates[i] = { member = flat[2 * i - 1], score = score, free = math.floor(score), requests = {}, count = 0 }
   end
   return candidates
 end
 
 local function take(candidate, request)
-  ticks = ticks + 1
-  local requests = candidate.requests
-  requests[#requests + 1] = request
+  local count = candidate.count + 1
+  candidate.count = count
+  candidate.requests[count] = request
   candidate.free = candidate.free - 1
+  ticks = ticks + 1
   candidate.tick = ticks
 end
 
@@ -105,26 +108,35 @@ end
 -- All others, in constant time each: who is picked falls one level and stands behind all who were
 -- on that level before, so the order by score is a queue per level.
 local function placeAll(candidates, requests)
-  local level, queue, fallen = nil, {}, {}
-  local head, unread = 1, 1
-  for _, request in ipairs(requests) do
-    while head > #queue and (unread <= #candidates or #fallen > 0) do
-      if #fallen > 0 then level = level - 1 else level = candidates[unread].free end
-      queue, head = {}, 1
-      while unread <= #candidates and candidates[unread].free == level do
-        if not isFull(candidates[unread]) then queue[#queue + 1] = candidates[unread] end
+  local level
+  local queue, queued, head = {}, 0, 1
+  local fallen, fallenCount = {}, 0
+  local unread, last = 1, #candidates
+  for i = 1, #requests do
+    while head > queued and (unread <= last or fallenCount > 0) do
+      if fallenCount > 0 then level = level - 1 else level = candidates[unread].free end
+      local next, count = {}, 0
+      while unread <= last and candidates[unread].free == level do
+        if not isFull(candidates[unread]) then
+          count = count + 1
+          next[count] = candidates[unread]
+        end
         unread = unread + 1
       end
-      for _, candidate in ipairs(fallen) do queue[#queue + 1] = candidate end
-      fallen = {}
+      for j = 1, fallenCount do next[count + j] = fallen[j] end
+      queue, queued, head = next, count + fallenCount, 1
+      fallen, fallenCount = {}, 0
     end
     local candidate = queue[head]
     if candidate then
       head = head + 1
-      take(candidate, request)
-      if not isFull(candidate) then fallen[#fallen + 1] = candidate end
+      take(candidate, requests[i])
+      if not isFull(candidate) then
+        fallenCount = fallenCount + 1
+        fallen[fallenCount] = candidate
+      end
     else
-      result[request] = OVERLOADED
+      result[requests[i]] = OVERLOADED
     end
   end
 end
@@ -155,12 +167,15 @@ local function writeScores(candidates)
 end
 
 local function textOf(requests)
-  local frames = {}
-  for _, request in ipairs(requests) do
-    local frame = ARGV[FIRST_FRAME + request - 1]
-    if frame ~= PICK_ONLY then frames[#frames + 1] = frame end
+  local frames, count = {}, 0
+  for i = 1, #requests do
+    local frame = argv[FIRST_FRAME - 1 + requests[i]]
+    if frame ~= PICK_ONLY then
+      count = count + 1
+      frames[count] = frame
+    end
   end
-  if #frames == 0 then return nil end
+  if count == 0 then return nil end
   return '[1,"q",' .. nowMs .. ',' .. header .. table.concat(frames, ',') .. ']]'
 end
 
@@ -168,7 +183,7 @@ local function settle(candidate)
   members[#members + 1] = candidate.member
   -- A string, once per member: a number would be turned into one for each request.
   local number = tostring(#members)
-  for _, request in ipairs(candidate.requests) do result[request] = number end
+  for i = 1, candidate.count do result[candidate.requests[i]] = number end
 end
 
 -- Answers the requests whose node turned out to be gone.
@@ -189,14 +204,16 @@ local function publish(candidates)
   return left
 end
 
-local count = #ARGV - FIRST_FRAME + 1
 local mostTried = 0
 for _, rule in pairs(tried or {}) do mostTried = math.max(mostTried, #rule.nodes) end
 
-local waiting = {}
-for request = 1, count do
+local waiting, waitingCount = {}, 0
+for request = 1, #argv - FIRST_FRAME + 1 do
   result[request] = NO_NODE
-  if ARGV[FIRST_FRAME + request - 1] ~= SKIP then waiting[#waiting + 1] = request end
+  if argv[FIRST_FRAME - 1 + request] ~= SKIP then
+    waitingCount = waitingCount + 1
+    waiting[waitingCount] = request
+  end
 end
 
 -- Each round but the last takes at least one dead member out of the set.
