@@ -56,8 +56,8 @@ export const messages = {
   closedDuringCall: (service: string) =>
     `the node was closed while its call to ${quoted(service)} was out; its handler may or may not have run.`,
 
-  expired: (service: string, lateMs: number) =>
-    `the request to ${quoted(service)} reached its node ${lateMs} ms after its time was up and was not started.`,
+  expired: (service: string, ageMs: number) =>
+    `the request to ${quoted(service)} was ${ageMs} ms old when its node read it; its time was up, so it was not started.`,
 
   cancelled: (service: string) => `the call to ${quoted(service)} was cancelled.`,
 

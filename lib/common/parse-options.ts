@@ -162,14 +162,14 @@ function checkRedisAddress(redis: CloudsRedisOptions): void {
   }
 }
 
+/** The value is not shown: where a URL is written badly, nobody knows which part of it is the password. */
 function redisUrl(path: string, value: unknown): string {
-  if (typeof value === 'string' && /^rediss?:\/\/./.test(value) && URL.canParse(value))
-    return value;
-  throw bad(path, 'a URL like redis://127.0.0.1:6379/0', hidePassword(value));
-}
-
-function hidePassword(value: unknown): unknown {
-  return typeof value === 'string' ? value.replace(/\/\/[^@/]*@/, '//***@') : value;
+  const isUrl = typeof value === 'string' && /^rediss?:\/\/./.test(value) && URL.canParse(value);
+  if (!isUrl) throw bad(path, 'a URL like redis://127.0.0.1:6379/0', 'something else');
+  // ioredis takes options from the query, and they would win over what the transport relies on.
+  if (new URL(value).search)
+    throw bad(path, 'a URL without a query; give options one by one', 'one with a query');
+  return value;
 }
 
 function parsePrefix(top: unknown, inRedis: unknown): string {

@@ -46,8 +46,9 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   }
 
   /** Connects now instead of with the first call. */
-  connect(): Promise<void> {
-    return this.node.connect();
+  async connect(): Promise<void> {
+    // A handler that finishes while its node closes may still make calls, and must not wait for the end of that.
+    if (!this.node.isConnected) await this.node.connect();
   }
 
   /** Fails the calls that are out and disconnects; a client that shares a node leaves that to its owner. */

@@ -6,7 +6,7 @@ import { duration, parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
 import { checkServiceName } from '../protocol/names.js';
-import { encodeData } from '../protocol/payload.js';
+import { checkSize, encodeData } from '../protocol/payload.js';
 import type { CallSettings } from './call.js';
 
 /** A call without a limit of attempts still ends: after this, or after its timeout if that is longer. */
@@ -42,6 +42,7 @@ export function callSettings(
   const timeoutMs = options.timeout ?? defaults.timeoutMs;
   const attempts = options.attempts ?? defaults.attempts;
   const body = requestBody(options.headers, encodeData(data, defaults.maxPayloadBytes));
+  if (options.headers) checkSize(body, defaults.maxPayloadBytes);
   const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
   return { service, body, isOneWay, timeoutMs, deadlineMs, attempts };
 }

@@ -64,7 +64,8 @@ export class Caller implements CallListener {
   /** Ends every call with the error that `reason` makes for it, and the timer. */
   close(reason: (call: Call) => CloudsError = closedDuringCall): void {
     for (const call of this.#table.all()) this.#fail(call, reason(call));
-    this.#wheel.close();
+    // Whoever is told may have made another call at once.
+    if (this.#table.size === 0) this.#wheel.close();
   }
 
   // --- what the dispatch says ---
@@ -84,7 +85,7 @@ export class Caller implements CallListener {
     if (reason === 'no-node') return this.#onNoNode(call);
     if (reason === 'only-tried') {
       call.mayRepeatNode = true;
-      return this.#resumeLater(call);
+      return this.#backOff(call);
     }
     this.#moveOrFail(call, new CloudsOverloadedError(messages.overloaded(call.service)));
   }
@@ -159,6 +160,13 @@ export class Caller implements CallListener {
     this.#wheel.add(call, call.dueAt);
   }
 
+  /** A pause before the next attempt; the attempt's own time begins after it. */
+  #backOff(call: Call): void {
+    this.#resumeLater(call);
+    call.attemptEndsAt = Math.min(call.resumeAt! + call.timeoutMs, call.deadlineAt);
+    this.#wheel.add(call, call.dueAt);
+  }
+
   #onDue(call: Call): void {
     if (performance.now() < call.attemptEndsAt && call.resumeAt !== undefined)
       return this.#dispatch(call);
@@ -202,12 +210,12 @@ export class Caller implements CallListener {
   }
 
   #onReply(call: Call, nodeId: string, frame: ReplyFrame): void {
-    const isPresent = call.place === undefined || nodeIdOf(call.place) === nodeId;
+    const isPresent = isAt(call, nodeId);
     switch (frame.kind) {
       case ReplyKind.RESULT:
         return this.#answer(call, nodeId, () => call.sink.value(frame.value, true));
       case ReplyKind.VALUE:
-        return this.#onValue(call, nodeId, frame);
+        return isPresent ? this.#onValue(call, nodeId, frame) : undefined;
       case ReplyKind.END:
         return this.#onStreamEnd(call, nodeId, frame, () => call.sink.end());
       case ReplyKind.ERROR:
@@ -233,9 +241,10 @@ export class Caller implements CallListener {
     guarded(() => call.sink.value(frame.value, false));
   }
 
+  /** A node that was left may still answer, but not with the end of a stream that it was told to stop. */
   #onStreamEnd(call: Call, nodeId: string, frame: ReplyFrame, deliver: () => void): void {
     if (frame.count === call.values) this.#answer(call, nodeId, deliver);
-    else this.#onGap(call, nodeId);
+    else if (isAt(call, nodeId)) this.#onGap(call, nodeId);
   }
 
   #onGap(call: Call, nodeId: string): void {
@@ -271,8 +280,7 @@ export class Caller implements CallListener {
     this.events.moved(call, reason);
     if (reason.code === CloudsErrorCode.OVERLOADED) {
       call.mayRepeatNode = true;
-      this.#wheel.remove(call);
-      return this.#resumeLater(call);
+      return this.#backOff(call);
     }
     call.mayRepeatNode = false;
     this.#dispatch(call);
@@ -292,6 +300,11 @@ export class Caller implements CallListener {
     if (call.place === undefined) call.path.withdraw(call);
     if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
   }
+}
+
+/** Whether the present attempt is, or for all that is known may be, with this node. */
+function isAt({ place }: Call, nodeId: string): boolean {
+  return place === undefined || nodeIdOf(place) === nodeId;
 }
 
 /** What a caller's own code throws is thrown where it is seen, and not into the middle of a batch. */

@@ -2,20 +2,23 @@ import { MINUTE } from '../common/durations.js';
 import { requestFrame, requestHeader, requestMessage } from '../protocol/encode.js';
 import { incarnationOfMember } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import { isRedisReply, type RedisPort } from '../redis/link.js';
+import { type Answer, isRedisReply, type RedisPort } from '../redis/link.js';
 import { Batch, type Placement } from './batch.js';
 import type { Call } from './call.js';
 import type { DispatchListener } from './ports.js';
 
 /** Redis serves nobody else while the script runs, and drops a subscriber that gets too much at once. */
 const MAX_FRAMES = 500;
-const MAX_BATCH_LENGTH = 4 * 1024 * 1024;
+/** In UTF-16 units, of which one takes up to three bytes: 4 MiB. */
+const MAX_BATCH_LENGTH = Math.floor((4 * 1024 * 1024) / 3);
 /** Batches that may be out without an answer. The script keeps as many answers, so none is forgotten. */
 const FENCE_SLOTS = 256;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
 /** From this length on a frame does not pass through Lua, which would hash every byte of it twice. */
 const LARGE_FRAME_LENGTH = 4 * 1024;
+/** Id, time left and attempt of a frame take less. */
+const FRAME_OVERHEAD = 100;
 const PICK_ONLY = '';
 const SKIP = '-';
 
@@ -108,11 +111,10 @@ export class Dispatcher {
     const batch = new Batch(service, this.#sequence + 1, now);
     let length = 0;
     for (const call of calls) {
+      if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
       if (batch.entries.length === MAX_FRAMES || length > MAX_BATCH_LENGTH) break;
       calls.delete(call);
-      if (call.isSettled) continue;
-      batch.add(call);
-      if (!isLarge(call)) length += call.body.length;
+      if (!call.isSettled) batch.add(call);
     }
     return batch;
   }
@@ -178,30 +180,26 @@ export class Dispatcher {
 
   /** The second step of a large frame: the script took the point, PUBLISH carries the bytes. */
   async #publishLarge(
-    placement: Placement,
+    { call, attempt, member }: Placement,
     redisMs: number,
     header: string,
     isResent: boolean,
   ): Promise<void> {
-    const { call, attempt } = placement;
-    const member = placement.member!;
     if (call.isSettled || attempt !== call.attempt) return;
-    const incarnation = incarnationOfMember(member);
+    const incarnation = incarnationOfMember(member!);
     const frame = frameOf(call, attempt, performance.now());
-    let receivers: unknown;
+    const message = requestMessage(redisMs, header, frame);
+    let answer: Answer | undefined;
     try {
-      const message = requestMessage(redisMs, header, frame);
-      const [answer] = await this.redis.pipeline([
-        ['publish', this.keys.inbox(incarnation), message],
-      ]);
-      receivers = answer?.value;
+      [answer] = await this.redis.pipeline([['publish', this.keys.inbox(incarnation), message]]);
     } catch {
       // Cut off: whether the frame went out is for the node to say, once the path is open again.
       if (call.isOneWay) return this.listener.onForgotten(call, attempt);
       return this.listener.onPlaced(call, attempt, incarnation, isResent);
     }
-    if (receivers !== 0) return this.listener.onPlaced(call, attempt, incarnation, isResent);
-    await this.#removeDead(call.service, member);
+    if (answer?.error) return this.listener.onRefused(call, attempt, answer.error);
+    if (answer?.value !== 0) return this.listener.onPlaced(call, attempt, incarnation, isResent);
+    await this.#removeDead(call.service, member!);
     if (!call.isSettled && attempt === call.attempt) this.add(call);
   }
 
@@ -219,8 +217,9 @@ export class Dispatcher {
       return;
     }
     this.#unanswered.delete(batch.sequence);
-    if (error.message.startsWith('STALE')) return this.#forget(batch);
-    for (const { call, attempt } of batch.entries) this.listener.onRefused(call, attempt, error);
+    if (error.message.startsWith('STALE')) this.#forget(batch);
+    else
+      for (const { call, attempt } of batch.entries) this.listener.onRefused(call, attempt, error);
     this.#schedule();
   }
 

@@ -4,6 +4,7 @@ import {
   CloudsExpiredError,
   CloudsNoNodeError,
   CloudsOverloadedError,
+  CloudsUnserializableError,
 } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import {
@@ -22,13 +23,17 @@ import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 import type { ReplyKeeper } from './reply-keeper.js';
 
+/** What has so little of its time left is not started: the age is not known more exactly than that. */
+const MARGIN_SHARE = 0.1;
+const MAX_MARGIN_MS = 20;
+
 /**
  * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
  */
 export class Executor implements Responder {
   readonly #running = new Map<string, IncomingRequest>();
-  #onIdle: (() => void) | undefined;
+  readonly #idleListeners = new Set<() => void>();
 
   constructor(
     private readonly registry: Registry,
@@ -42,7 +47,9 @@ export class Executor implements Responder {
     return this.#running.size;
   }
 
-  accept({ from, service, redisMs, frames, malformed }: RequestMessage): void {
+  accept(message: RequestMessage): void {
+    const { from, service, redisMs, frames, malformed, malformedIds } = message;
+    for (const id of malformedIds) this.#refuseUnreadable(from, id);
     const registration = this.registry.get(service);
     if (registration === undefined) return this.#refuseAll(from, service, frames);
     const ageMs = this.clock.ageMs(redisMs);
@@ -66,20 +73,21 @@ export class Executor implements Responder {
 
   cancel(id: string): void {
     const request = this.#running.get(id);
-    request?.cancel(new CloudsCancelledError(messages.cancelled(request.service)));
+    request?.cancel(cancelled(request));
   }
 
   /** Resolves when nothing runs any more, or `false` after `limitMs`. */
   idle(limitMs: number): Promise<boolean> {
     if (this.#running.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => settle(false), limitMs);
       const settle = (isIdle: boolean) => {
         clearTimeout(timer);
-        this.#onIdle = undefined;
+        this.#idleListeners.delete(onIdle);
         resolve(isIdle);
       };
-      this.#onIdle = () => settle(true);
+      const timer = setTimeout(() => settle(false), limitMs);
+      const onIdle = () => settle(true);
+      this.#idleListeners.add(onIdle);
     });
   }
 
@@ -87,9 +95,9 @@ export class Executor implements Responder {
   abandon(): void {
     for (const request of [...this.#running.values()]) {
       const reason = new CloudsCancelledError(messages.drained(request.service));
+      // Answered first: a handler that ends its request because it is cancelled would answer nobody.
+      this.#settle(request, refusalOf(request, reason));
       request.cancel(reason);
-      if (!request.isSettled)
-        this.#settle(request, refusalFrame(request.id, request.values, reason));
     }
   }
 
@@ -102,13 +110,13 @@ export class Executor implements Responder {
   }
 
   value(request: IncomingRequest, value: unknown): void {
-    if (request.isSettled || request.isCancelled || request.isOneWay) return;
+    if (request.isSettled || !request.isWanted || request.isOneWay) return;
     let json: string;
     try {
       json = encodeData(value, this.maxPayloadBytes);
     } catch (error) {
-      request.cancel(error as CloudsError);
-      return this.#settle(request, refusalFrame(request.id, request.values, error as CloudsError));
+      this.#settle(request, refusalOf(request, error as CloudsError));
+      return request.cancel(error as CloudsError);
     }
     const frame = valueFrame(request.id, request.values++, json);
     this.outbox.reply(request.from, request.id, frame, false);
@@ -119,17 +127,21 @@ export class Executor implements Responder {
   }
 
   fail(request: IncomingRequest, error: unknown): void {
-    this.#settleWith(request, () => errorFrame(request.id, request.values, error));
+    this.#settleWith(request, () =>
+      request.isRepeated
+        ? refusalFrame(request.id, request.values, cancelled(request))
+        : errorFrame(request.id, request.values, error, this.maxPayloadBytes),
+    );
   }
 
   #settleWith(request: IncomingRequest, encode: () => string): void {
     if (request.isSettled) return;
-    if (request.isOneWay || request.isCancelled) return this.#settle(request, undefined);
+    if (request.isOneWay || !request.isWanted) return this.#settle(request, undefined);
     let frame: string;
     try {
       frame = encode();
     } catch (error) {
-      frame = refusalFrame(request.id, request.values, error as CloudsError);
+      return this.#settle(request, refusalOf(request, error as CloudsError));
     }
     this.#settle(request, frame);
   }
@@ -142,7 +154,7 @@ export class Executor implements Responder {
     count.handled++;
     if (frame !== undefined) this.outbox.reply(request.from, request.id, frame, true);
     this.outbox.point(count);
-    if (this.#running.size === 0) this.#onIdle?.();
+    if (this.#running.size === 0) for (const onIdle of this.#idleListeners) onIdle();
   }
 
   // --- what arrives ---
@@ -180,7 +192,7 @@ export class Executor implements Responder {
   #isRepeated(from: string, { id, attempt }: RequestFrame): boolean {
     const request = this.#running.get(id);
     if (request) {
-      request.from = from;
+      request.repeat(from);
       return true;
     }
     const reply = attempt > 1 ? this.keeper.find(id) : undefined;
@@ -194,8 +206,10 @@ export class Executor implements Responder {
     ageMs: number,
   ): CloudsError | undefined {
     const { service } = registration;
-    const lateMs = Math.round(ageMs - frame.timeLeftMs);
-    if (lateMs >= 0) return new CloudsExpiredError(messages.expired(service, lateMs));
+    const margin = Math.min(MAX_MARGIN_MS, frame.timeLeftMs * MARGIN_SHARE);
+    if (ageMs >= frame.timeLeftMs - margin) {
+      return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
+    }
     if (!registration.isFull) return undefined;
     return new CloudsOverloadedError(messages.refusedByNode(service, registration.running));
   }
@@ -205,7 +219,20 @@ export class Executor implements Responder {
     for (const frame of frames) this.#refuse(from, frame, error);
   }
 
+  #refuseUnreadable(from: string, id: string): void {
+    const error = new CloudsUnserializableError(messages.malformedRequest());
+    this.outbox.reply(from, id, refusalFrame(id, 0, error), false);
+  }
+
   #refuse(from: string, { id, attempt }: RequestFrame, error: CloudsError): void {
     if (attempt !== ONE_WAY) this.outbox.reply(from, id, refusalFrame(id, 0, error), false);
   }
+}
+
+function cancelled({ service }: IncomingRequest): CloudsCancelledError {
+  return new CloudsCancelledError(messages.cancelled(service));
+}
+
+function refusalOf(request: IncomingRequest, error: CloudsError): string | undefined {
+  return request.isOneWay ? undefined : refusalFrame(request.id, request.values, error);
 }

@@ -41,6 +41,8 @@ export class IncomingRequest {
   /** How many values of a stream were sent. */
   values = 0;
   isSettled = false;
+  /** @internal Whether the caller, having cancelled the request, has come back for its answer. */
+  isRepeated = false;
 
   readonly #responder: Responder;
   #abort: AbortController | undefined;
@@ -70,6 +72,11 @@ export class IncomingRequest {
 
   get isCancelled(): boolean {
     return this.#cancelReason !== undefined;
+  }
+
+  /** @internal Whether somebody waits for the answer. */
+  get isWanted(): boolean {
+    return !this.isCancelled || this.isRepeated;
   }
 
   /** Fires when nobody waits for the reply any more, or when the node has to stop. */
@@ -105,8 +112,15 @@ export class IncomingRequest {
     if (this.isCancelled) callback();
   }
 
+  /** @internal The caller has sent the request again: it has found no other node, or has a new inbox. */
+  repeat(from: string): void {
+    this.from = from;
+    this.isRepeated = this.isCancelled;
+  }
+
   /** @internal */
   cancel(reason: Error): void {
+    this.isRepeated = false;
     if (this.isCancelled) return;
     this.#cancelReason = reason;
     this.#abort?.abort(reason);

@@ -31,10 +31,9 @@ export interface OutboxListener {
 export class Outbox {
   #replies = new Map<string, OutgoingReply[]>();
   #points = new Map<PointCount, number>();
-  #ids = new Map<
-    string,
-    { kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK; to: string; ids: string[] }
-  >();
+  /** The batch that takes more ids, by kind and receiver. */
+  readonly #ids = new Map<string, IdBatch>();
+  #idBatches: IdBatch[] = [];
   #flush: NodeJS.Immediate | undefined;
   #sending: Promise<void> = Promise.resolve();
 
@@ -48,6 +47,7 @@ export class Outbox {
 
   /** `to` is the incarnation of the caller. */
   reply(to: string, id: string, frame: string, isKept: boolean): void {
+    if (isKept) this.keeper.keepRecent(id, frame);
     const replies = this.#replies.get(to);
     if (replies) replies.push({ id, frame, isKept });
     else this.#replies.set(to, [{ id, frame, isKept }]);
@@ -75,7 +75,7 @@ export class Outbox {
     await this.#sending;
   }
 
-  /** The incarnation is over: its points went with it, what it had to say to others is said by the next. */
+  /** A new incarnation begins: points that were to be given back to the last one are of no account. */
   forgetPoints(): void {
     this.#points.clear();
   }
@@ -84,14 +84,19 @@ export class Outbox {
     this.#cancelFlush();
     this.#replies.clear();
     this.#points.clear();
-    this.#ids.clear();
+    this.#forgetIds();
   }
 
-  #addId(kind: typeof MessageKind.CANCEL | typeof MessageKind.ASK, to: string, id: string): void {
+  #addId(kind: IdsKind, to: string, id: string): void {
     const key = kind + to;
-    const message = this.#ids.get(key);
-    if (message && message.ids.length < MAX_IDS) message.ids.push(id);
-    else this.#ids.set(message ? `${key}:${id}` : key, { kind, to, ids: [id] });
+    const open = this.#ids.get(key);
+    if (open && open.ids.length < MAX_IDS) {
+      open.ids.push(id);
+    } else {
+      const batch = { kind, to, ids: [id] };
+      this.#ids.set(key, batch);
+      this.#idBatches.push(batch);
+    }
     this.#schedule();
   }
 
@@ -149,23 +154,21 @@ export class Outbox {
   }
 
   #replyCommand(to: string, replies: readonly OutgoingReply[]): Command {
-    const frames: string[] = [];
-    for (const { id, frame, isKept } of replies) {
-      frames.push(frame);
-      if (isKept) this.keeper.keepRecent(id, frame);
-    }
+    const frames = replies.map(({ frame }) => frame);
     return ['publish', this.keys.inbox(to), replyMessage(this.address.incarnation, frames)];
   }
 
   #takeIds(commands: Command[]): void {
-    for (const { kind, to, ids } of this.#ids.values()) {
-      commands.push([
-        'publish',
-        this.keys.inbox(to),
-        idsMessage(kind, this.address.incarnation, ids),
-      ]);
+    for (const { kind, to, ids } of this.#idBatches) {
+      const message = idsMessage(kind, this.address.incarnation, ids);
+      commands.push(['publish', this.keys.inbox(to), message]);
     }
+    this.#forgetIds();
+  }
+
+  #forgetIds(): void {
     this.#ids.clear();
+    this.#idBatches = [];
   }
 
   /** XX: a member that was taken out of its set stays out. */
@@ -177,6 +180,14 @@ export class Outbox {
     }
     this.#points.clear();
   }
+}
+
+type IdsKind = typeof MessageKind.CANCEL | typeof MessageKind.ASK;
+
+interface IdBatch {
+  readonly kind: IdsKind;
+  readonly to: string;
+  readonly ids: string[];
 }
 
 interface ReplyBatch {

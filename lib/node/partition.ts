@@ -131,7 +131,9 @@ export class Partition implements CallPath, Identity {
     this.#generation++;
     const generation = this.#generation;
     await this.redis.subscribe(this.inbox);
+    // What settled since the last incarnation ended is not among what runs, and gives nothing back.
     for (const registration of this.registry.all()) registration.restartCount();
+    this.#outbox.forgetPoints();
     await this.#membership.enter(this.registry.present(), this.#entry());
     if (generation !== this.#generation || !this.redis.isUp) return;
     this.#isOpen = true;
@@ -147,7 +149,6 @@ export class Partition implements CallPath, Identity {
     this.#isOpen = false;
     this.#heartbeat.stop();
     this.#dispatcher.pause();
-    this.#outbox.forgetPoints();
   }
 
   /** Redis did not let the partition open on a connection that works: tries again, but not at once. */

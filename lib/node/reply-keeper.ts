@@ -23,7 +23,7 @@ export class ReplyKeeper {
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
-  /** A reply that was sent. A ring of two arrays: this is on the path of every call. */
+  /** A reply that is being sent. A ring of two arrays: this is on the path of every call. */
   keepRecent(id: string, frame: string): void {
     if (frame.length > RECENT_LENGTH) return;
     this.#recentIds[this.#next] = id;

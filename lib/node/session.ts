@@ -49,7 +49,7 @@ export class Session {
   }
 
   connect(): Promise<void> {
-    if (this.#state === 'closing') return this.#closing!.then(() => this.connect());
+    if (this.#closing) return this.#closing.then(() => this.connect());
     this.#connecting ??= this.#connect();
     return this.#connecting;
   }
@@ -90,7 +90,7 @@ export class Session {
     endCalls();
     await Promise.all(this.partitions.map((partition) => partition.close()));
     this.link.close();
-    // It rejects now; whoever called connect() is told.
+    // It rejects now, and whoever called connect() is told.
     await this.#connecting?.catch(() => undefined);
     this.#connecting = undefined;
     this.#state = 'idle';

@@ -27,6 +27,7 @@ export class TimerWheel<T extends WheelEntry> {
   readonly #onDue: (entry: T) => void;
   #size = 0;
   #lastTick = 0;
+  #isTurning = false;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
 
@@ -37,7 +38,7 @@ export class TimerWheel<T extends WheelEntry> {
   /** Waits until `performance.now()` has reached `dueMs`. An entry that waits already is moved. */
   add(entry: T, dueMs: number): void {
     this.remove(entry);
-    if (this.#timer === undefined && this.#immediate === undefined) this.#start();
+    if (!this.#isTurning) this.#start();
     entry.dueTick = Math.max(Math.ceil(dueMs / TICK_MS), this.#lastTick + 1);
     const head = this.#slots[entry.dueTick % SLOTS]!;
     const last = head.previous!;
@@ -58,15 +59,18 @@ export class TimerWheel<T extends WheelEntry> {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#timer = this.#immediate = undefined;
+    this.#isTurning = false;
   }
 
   #start(): void {
+    this.#isTurning = true;
     this.#lastTick = Math.floor(performance.now() / TICK_MS);
     this.#schedule();
   }
 
   #schedule(): void {
-    this.#timer = setTimeout(() => this.#onTimer(), TICK_MS);
+    const delayMs = Math.max(1, (this.#lastTick + 1) * TICK_MS - performance.now());
+    this.#timer = setTimeout(() => this.#onTimer(), delayMs);
   }
 
   #onTimer(): void {
@@ -85,7 +89,9 @@ export class TimerWheel<T extends WheelEntry> {
     const first = Math.max(this.#lastTick + 1, now - SLOTS + 1);
     this.#lastTick = now;
     for (let tick = first; tick <= now; tick++) this.#expire(this.#slots[tick % SLOTS]!, now);
-    if (this.#size > 0 && this.#timer === undefined) this.#schedule();
+    if (!this.#isTurning) return;
+    if (this.#size > 0) this.#schedule();
+    else this.#isTurning = false;
   }
 
   #expire(head: SlotHead, now: number): void {

@@ -84,7 +84,15 @@ function readRequests(parts: unknown[]): Message | undefined {
   if (!Array.isArray(list)) return undefined;
   const frames = readAll(list, readRequest);
   const malformed = list.length - frames.length;
-  return { kind: MessageKind.REQUESTS, redisMs, from, service, frames, malformed };
+  const malformedIds = malformed === 0 ? [] : idsOfMalformed(list);
+  return { kind: MessageKind.REQUESTS, redisMs, from, service, frames, malformed, malformedIds };
+}
+
+function idsOfMalformed(list: readonly unknown[]): string[] {
+  const malformed = list.filter((frame) => readRequest(frame) === undefined);
+  return malformed
+    .map((frame) => (Array.isArray(frame) ? (frame as unknown[])[0] : frame))
+    .filter(isCallId);
 }
 
 function readRequest(frame: unknown): RequestFrame | undefined {

@@ -1,5 +1,9 @@
 import { type CloudsError } from '../common/errors.js';
 import { MessageKind, type Metadata, PROTOCOL_VERSION, ReplyKind } from './frames.js';
+import { encodeData } from './payload.js';
+
+/** What is left of an error that cannot be sent as it is, in characters. */
+const MAX_ERROR_TEXT = 1000;
 
 /** The constant part of a request batch; the script writes what stands before and behind it. */
 export function requestHeader(from: string, service: string): string {
@@ -43,10 +47,11 @@ export function unknownFrame(id: string): string {
 }
 
 /** A failure of the handler: an Error keeps its name, message and own properties, never its stack. */
-export function errorFrame(id: string, count: number, error: unknown): string {
+export function errorFrame(id: string, count: number, error: unknown, maxBytes: number): string {
   const isException = error instanceof Error;
   const kind = isException ? ReplyKind.EXCEPTION : ReplyKind.ERROR;
-  return `["${id}",${kind},${count},${errorJson(isException ? errorProperties(error) : error)}]`;
+  const value = isException ? errorProperties(error) : error;
+  return `["${id}",${kind},${count},${errorJson(value, maxBytes)}]`;
 }
 
 export function refusalFrame(id: string, count: number, error: CloudsError): string {
@@ -77,14 +82,13 @@ function errorProperties(error: Error): Record<string, unknown> {
 }
 
 /** An error must arrive even if what hangs on it cannot be written: then its text alone does. */
-function errorJson(value: unknown): string {
+function errorJson(value: unknown, maxBytes: number): string {
   try {
-    return JSON.stringify(value) ?? 'null';
+    return encodeData(value, maxBytes) || 'null';
   } catch {
-    return (
-      JSON.stringify(
-        value instanceof Object && 'message' in value ? value.message : String(value),
-      ) ?? 'null'
-    );
+    const message = value instanceof Object && 'message' in value ? value.message : value;
+    const text =
+      message instanceof Object ? 'an error that cannot be written as JSON' : String(message);
+    return JSON.stringify(text.slice(0, MAX_ERROR_TEXT));
   }
 }

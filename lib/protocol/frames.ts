@@ -56,6 +56,8 @@ export interface RequestMessage {
   readonly frames: readonly RequestFrame[];
   /** How many frames of the batch could not be read. */
   readonly malformed: number;
+  /** The ids of these, where at least that can be read. */
+  readonly malformedIds: readonly string[];
 }
 
 export interface ReplyFrame {

@@ -37,7 +37,8 @@ function stringify(data: unknown): string {
   return json;
 }
 
-function checkSize(json: string, maxBytes: number): void {
+/** @throws CloudsPayloadTooLargeError */
+export function checkSize(json: string, maxBytes: number): void {
   const bytes = Buffer.byteLength(json);
   if (bytes > maxBytes) {
     throw new CloudsPayloadTooLargeError(messages.payloadTooLarge(bytes, maxBytes), {

@@ -6,16 +6,8 @@ import {
 } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 
-/** Names that an object from another process must not bring along: each would change what the error is. */
-const RESERVED = new Set([
-  '__proto__',
-  'constructor',
-  'prototype',
-  'stack',
-  'name',
-  'message',
-  'cause',
-]);
+/** Names that must not come along from another process although no Error has them: they change what it does. */
+const RESERVED = new Set(['cause', 'prototype', 'then', 'toJSON']);
 
 /** An error that a handler threw on another node, with the message and properties that it had there. */
 export class RemoteError extends Error {
@@ -32,7 +24,7 @@ export function reviveError(value: unknown, node: string): Error {
   if (isCloudsErrorCode(own.code)) return reviveRefusal(value, node);
   const error = new RemoteError(String(message), typeof name === 'string' ? name : 'Error');
   for (const [key, property] of Object.entries(own)) {
-    if (!RESERVED.has(key)) Object.assign(error, { [key]: property });
+    if (!(key in error) && !RESERVED.has(key)) Object.assign(error, { [key]: property });
   }
   return error;
 }

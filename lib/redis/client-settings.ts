@@ -23,7 +23,7 @@ export function clientSettings({
     connectTimeout: 2 * SECOND,
     keepAlive: 5 * SECOND,
     connectionName: 'clouds',
-    ...redis,
+    ...withoutUndefined(redis),
     ...(tls && { tls }),
     ...(sentinels && {
       sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
@@ -45,8 +45,20 @@ export function clientSettings({
 
 /** Where the options point to, for messages; without the password. */
 export function addressOf({ url, path, host, port, sentinels, name }: CloudsRedisOptions): string {
-  if (url !== undefined) return url.replace(/\/\/[^@/]*@/, '//***@');
+  if (url !== undefined) return withoutCredentials(new URL(url));
   if (path !== undefined) return path;
   if (sentinels !== undefined) return `master "${name}" of ${sentinels.length} sentinels`;
   return `${host ?? '127.0.0.1'}:${port ?? 6379}`;
+}
+
+function withoutCredentials({ protocol, username, password, host, pathname }: URL): string {
+  const credentials = username || password ? '***@' : '';
+  return `${protocol}//${credentials}${host}${pathname}`;
+}
+
+/** An option that is there but undefined must not overwrite a default. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
 }

@@ -59,6 +59,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #client: Redis | undefined;
   #handshakeTimer: NodeJS.Timeout | undefined;
   #isUp = false;
+  #abortOpening: (() => void) | undefined;
 
   constructor(
     private readonly options: CloudsRedisOptions,
@@ -100,6 +101,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.#client = undefined;
     this.#isUp = false;
     client?.disconnect();
+    this.#abortOpening?.();
   }
 
   reset(): void {
@@ -167,29 +169,26 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.emit('down');
   }
 
+  /** The driver tells nothing when it is closed between two attempts: `close()` has to end this itself. */
   #firstConnection(client: Redis): Promise<void> {
     return new Promise((resolve, reject) => {
       let lastError: Error | undefined;
-      const timer = setTimeout(() => settle(this.#cannotConnect(lastError)), this.openMs);
+      const settle = (error?: Error | void) => {
+        clearTimeout(timer);
+        client.off('error', onError).off('ready', onReady);
+        this.#abortOpening = undefined;
+        if (error) reject(error);
+        else resolve();
+      };
+      const giveUp = () => settle(this.#cannotConnect(lastError));
       const onError = (error: Error) => {
         lastError = error;
         if (REFUSED.test(error.message)) settle(this.#connectRefused(error));
       };
       const onReady = () => void this.#checkVersion(client).then(settle, settle);
-      const onClose = () => {
-        if (client !== this.#client) settle(this.#cannotConnect(lastError));
-      };
-      const settle = (error?: Error | void) => {
-        clearTimeout(timer);
-        client
-          .off('error', onError)
-          .off('ready', onReady)
-          .off('close', onClose)
-          .off('end', onClose);
-        if (error) reject(error);
-        else resolve();
-      };
-      client.on('error', onError).on('ready', onReady).on('close', onClose).on('end', onClose);
+      const timer = setTimeout(giveUp, this.openMs);
+      this.#abortOpening = giveUp;
+      client.on('error', onError).on('ready', onReady);
       // Its rejection repeats what the error event says; the retries go on.
       client.connect().catch(onError);
     });
