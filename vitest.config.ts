@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          globalSetup: ['test/support/redis.setup.ts'],
+          globalSetup: ['test/support/build.setup.ts', 'test/support/redis.setup.ts'],
           testTimeout: seconds(20),
           hookTimeout: seconds(20),
         },

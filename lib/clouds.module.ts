@@ -7,11 +7,14 @@ import {
   type OnApplicationShutdown,
   type OnModuleDestroy,
 } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import type { CloudsOptions } from './common/options.js';
 import { CloudsClient } from './nest/clouds.client.js';
 import { logWarnings } from './nest/clouds.events.js';
 import { CloudsServer } from './nest/clouds.server.js';
 import { CloudsNode } from './node/node.js';
+
+const BEFORE_ROOT = -1;
 
 const configurable = new ConfigurableModuleBuilder<CloudsOptions>({ moduleName: 'Clouds' })
   .setClassMethodName('forRoot')
@@ -77,15 +80,29 @@ export class CloudsModule implements OnModuleDestroy {
     return wrap(CloudsCoreModule.forRootAsync(options));
   }
 
-  constructor(@Inject(CloudsNode) private readonly node: CloudsNode) {}
+  constructor(
+    @Inject(CloudsNode) private readonly node: CloudsNode,
+    @Inject(ModulesContainer) modules: ModulesContainer,
+  ) {
+    putBeforeRoot(modules);
+  }
 
   /**
-   * Nest destroys modules from the root to the leaves, global ones last, and closes servers only after
-   * that. The drain must come first, while the database of the last handlers is still there, so it is in
-   * this module, which is never global.
+   * Leaves and drains. Nest closes servers only after all modules are destroyed, when the database of the
+   * last handlers may be gone, so it is done here, in a module that is never global: global ones go last.
    */
   async onModuleDestroy(): Promise<void> {
     await this.node.leave();
+  }
+}
+
+/**
+ * Nest destroys modules in the order of their distance from the root, and siblings in an order of their
+ * own. The drain has to come before everything else, so this module is nearer than the root itself.
+ */
+function putBeforeRoot(modules: ModulesContainer): void {
+  for (const module of modules.values()) {
+    if (module.metatype === CloudsModule) module.distance = BEFORE_ROOT;
   }
 }
 

@@ -44,15 +44,13 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
 
   /** Registers every handler and connects. `callback` gets the error if that fails. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
+    const patterns = [...this.messageHandlers.keys()];
     try {
-      const handlers = [...this.messageHandlers];
-      await Promise.all(
-        handlers.map(([pattern, handler]) =>
-          this.node.serve(pattern, (request) => this.handle(handler, request)),
-        ),
-      );
+      await Promise.all(patterns.map((pattern) => this.serve(pattern)));
       await this.node.connect();
     } catch (error) {
+      // So that it can be tried again.
+      await Promise.all(patterns.map((pattern) => this.node.unregister(pattern)));
       return callback(error);
     }
     callback();
@@ -74,6 +72,11 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       throw new Error('Not connected. Call "listen" or "startAllMicroservices" before "unwrap".');
     }
     return this.node.redis as T;
+  }
+
+  private serve(pattern: string): Promise<void> {
+    const handler = this.messageHandlers.get(pattern)!;
+    return this.node.serve(pattern, (request) => this.handle(handler, request));
   }
 
   /** A start hook that throws, or that never goes on, must not cost the message. */

@@ -32,6 +32,8 @@ export function clientSettings({
     protocol: 3,
     replyMapping: 'legacy',
     lazyConnect: true,
+    // The driver holds the process for so long after the end, also when the socket is closed already.
+    disconnectTimeout: 100,
     // A failed SUBSCRIBE of ioredis's own would be an unhandled rejection, and leave us deaf.
     autoResubscribe: false,
     // With these two, a cut rejects what was out at once: we resend it ourselves, under the fence.

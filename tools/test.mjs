@@ -1,0 +1,76 @@
+/**
+ * `npm test`: lint, types, build, then all tests; stops at the first that fails. The last line says
+ * `N passed, N failed`.
+ */
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+
+const ROOT = path.resolve(import.meta.dirname, '..');
+const REPORT = path.join(ROOT, '.build', 'test-report.json');
+
+/** A step that fails leaves nothing to count but itself. */
+const ONE_FAILURE = { passed: 0, failed: 1 };
+
+/** @type {[title: string, command: string[]][]} */
+const STEPS = [
+  ['Lint', ['npm', 'run', '--silent', 'lint']],
+  ['Types', ['npm', 'run', '--silent', 'types']],
+  ['Build', ['npm', 'run', '--silent', 'build']],
+];
+const TESTS = [
+  path.join(ROOT, 'node_modules', '.bin', 'vitest'),
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${REPORT}`,
+];
+
+function main() {
+  for (const [title, command] of STEPS) {
+    if (!succeeds(title, command)) return conclude(ONE_FAILURE);
+  }
+  rmSync(REPORT, { force: true });
+  const isGreen = succeeds('Tests', TESTS);
+  const { passed, failed } = readReport();
+  // An error outside of every test fails the run, but is not in the report.
+  conclude({ passed, failed: isGreen ? failed : Math.max(failed, 1) });
+}
+
+/**
+ * @param {string} title
+ * @param {string[]} command
+ */
+function succeeds(title, [program, ...args]) {
+  console.log(`\n=== ${title} ===`);
+  const stdio = /** @type {const} */ (['ignore', 'inherit', 'inherit']);
+  const { status, error } = spawnSync(program, args, { cwd: ROOT, stdio });
+  if (error) console.error(error.message);
+  return status === 0;
+}
+
+function readReport() {
+  let report;
+  try {
+    report = JSON.parse(readFileSync(REPORT, 'utf8'));
+  } catch {
+    return ONE_FAILURE;
+  }
+  const { numPassedTests, numFailedTests, testResults } = report;
+  return { passed: numPassedTests, failed: numFailedTests + countBrokenFiles(testResults) };
+}
+
+/** Files that failed without any of their tests: they could not be loaded, or a hook threw. */
+function countBrokenFiles(files) {
+  const isBroken = ({ status, assertionResults }) =>
+    status === 'failed' && !assertionResults.some((test) => test.status === 'failed');
+  return files.filter(isBroken).length;
+}
+
+/** @param {{ passed: number, failed: number }} counts */
+function conclude({ passed, failed }) {
+  console.log(`\n${passed} passed, ${failed} failed`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}
+
+main();
