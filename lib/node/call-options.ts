@@ -20,7 +20,8 @@ export interface CallOptions {
   attempts?: number;
   /**
    * How long the call may take with all its attempts, in ms. Default: `timeout` times `attempts`; without
-   * a limit of attempts 10 minutes, or `timeout` if that is longer.
+   * a limit of attempts 10 minutes, or `timeout` if that is longer; a stream goes on for as long as no
+   * `timeout` passes between two values.
    */
   deadline?: number;
   /** Strings that travel with the request beside its data. */
@@ -44,7 +45,8 @@ export function callSettings(
   const body = requestBody(options.headers, encodeData(data, defaults.maxPayloadBytes));
   if (options.headers) checkSize(body, defaults.maxPayloadBytes);
   const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
-  return { service, body, isOneWay, timeoutMs, deadlineMs, attempts };
+  const mayOutlastDeadline = options.deadline === undefined;
+  return { service, body, isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts };
 }
 
 function defaultDeadlineMs(timeoutMs: number, attempts: number): number {
@@ -66,8 +68,11 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.headers !== undefined) checkHeaders(options.headers);
 }
 
-function checkHeaders(headers: Metadata): void {
-  for (const [name, value] of Object.entries(headers)) {
+function checkHeaders(headers: unknown): void {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw new CloudsBadOptionsError(messages.badOption('headers', 'an object of strings', headers));
+  }
+  for (const [name, value] of Object.entries(headers as Record<string, unknown>)) {
     if (typeof value !== 'string') {
       throw new CloudsBadOptionsError(messages.badOption(`headers.${name}`, 'a string', value));
     }

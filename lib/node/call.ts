@@ -36,6 +36,8 @@ export interface CallSettings {
   readonly timeoutMs: number;
   /** For the whole call, all attempts together; in ms from now. */
   readonly deadlineMs: number;
+  /** Whether a stream may go on after the deadline, because nobody has set one. */
+  readonly mayOutlastDeadline: boolean;
   readonly attempts: number;
 }
 
@@ -52,6 +54,7 @@ export class Call extends WheelEntry {
   readonly timeoutMs: number;
   readonly attempts: number;
   readonly deadlineAt: number;
+  readonly mayOutlastDeadline: boolean;
   readonly sink: ReplySink;
 
   attempt = 1;
@@ -86,6 +89,7 @@ export class Call extends WheelEntry {
     this.timeoutMs = settings.timeoutMs;
     this.attempts = settings.attempts;
     this.deadlineAt = now + settings.deadlineMs;
+    this.mayOutlastDeadline = settings.mayOutlastDeadline;
     this.attemptEndsAt = Math.min(now + settings.timeoutMs, this.deadlineAt);
     this.sink = sink;
   }
@@ -118,6 +122,12 @@ export class Call extends WheelEntry {
     this.place = undefined;
     this.attempt++;
     this.attemptEndsAt = Math.min(now + this.timeoutMs, this.deadlineAt);
+  }
+
+  /** A value of a stream has arrived: the time for the next one begins. */
+  renew(now: number): void {
+    const idleAt = now + this.timeoutMs;
+    this.attemptEndsAt = this.mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
   }
 
   addTried(incarnation: string): void {

@@ -236,7 +236,7 @@ export class Caller implements CallListener {
     if (frame.count !== call.values) return this.#onGap(call, nodeId);
     call.streamsFrom = nodeId;
     call.values++;
-    call.attemptEndsAt = Math.min(performance.now() + call.timeoutMs, call.deadlineAt);
+    call.renew(performance.now());
     this.#wheel.add(call, call.dueAt);
     guarded(() => call.sink.value(frame.value, false));
   }

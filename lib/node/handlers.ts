@@ -40,9 +40,14 @@ async function stream(request: IncomingRequest, values: AsyncIterable<unknown>):
 }
 
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return value instanceof Object && 'then' in value && typeof value.then === 'function';
+  return isObject(value) && typeof value.then === 'function';
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return value instanceof Object && Symbol.asyncIterator in value;
+  return isObject(value) && Symbol.asyncIterator in value;
+}
+
+/** Not `instanceof`: a promise may come from another realm, as in a test runner. */
+function isObject(value: unknown): value is Record<PropertyKey, unknown> {
+  return typeof value === 'object' && value !== null;
 }

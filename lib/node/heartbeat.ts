@@ -4,7 +4,7 @@ import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { Identity } from './membership.js';
 import { mark } from './membership.js';
 import type { Outbox } from './outbox.js';
-import { freePoints, scoreError } from './points.js';
+import { freePoints, type PointSnapshot, scoreError, snapshotOf } from './points.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 
@@ -28,7 +28,7 @@ export interface HeartbeatListener {
 
 interface Snapshot {
   readonly registration: Registration;
-  readonly returned: number;
+  readonly then: PointSnapshot;
 }
 
 /**
@@ -72,10 +72,10 @@ export class Heartbeat {
     for (const older of this.#snapshots.keys()) if (older <= beat) this.#snapshots.delete(older);
     this.#heardBeat = beat;
     this.clock.observe(redisMs);
-    snapshots.forEach(({ registration, returned }, index) => {
+    snapshots.forEach(({ registration, then }, index) => {
       const score = scores[index];
       if (score === undefined || this.registry.get(registration.service) !== registration) return;
-      const error = scoreError(registration, returned, score);
+      const error = scoreError(registration, then, score);
       if (error !== 0) this.#mend(registration, error);
     });
   }
@@ -83,6 +83,7 @@ export class Heartbeat {
   /** Relative, so that it commutes with whatever happens meanwhile. It returns no point that was taken. */
   #mend(registration: Registration, error: number): void {
     registration.returned -= error;
+    registration.corrected += error;
     this.outbox.point(registration, error);
   }
 
@@ -106,7 +107,7 @@ export class Heartbeat {
     const registrations = this.registry.present();
     this.#snapshots.set(
       beat,
-      registrations.map((registration) => ({ registration, returned: registration.returned })),
+      registrations.map((registration) => ({ registration, then: snapshotOf(registration) })),
     );
     const { nodeId, incarnation, inbox } = this.identity;
     const keys = [

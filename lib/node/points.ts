@@ -11,6 +11,8 @@ export interface PointCount {
   taken: number;
   /** Points given back by commands that were sent to Redis. */
   returned: number;
+  /** The sum of what was sent to mend the score. */
+  corrected: number;
   /** Requests that the handler has and has not settled. */
   running: number;
   /** Requests settled since the node began. */
@@ -25,10 +27,22 @@ export function freePoints({
   return base - (taken - returned);
 }
 
+/** What was so when a beat was sent: all later commands, and all corrections, come after its reading. */
+export interface PointSnapshot {
+  readonly returned: number;
+  readonly corrected: number;
+}
+
+export function snapshotOf({ returned, corrected }: PointCount): PointSnapshot {
+  return { returned, corrected };
+}
+
 /**
- * How much a score is off. `score` was read between the dispatches that have arrived by now and those
- * that have not, and after the commands that had returned `returnedWhenRead` points.
+ * How much a score is still off. `score` was read between the dispatches that have arrived by now and
+ * those that have not, after the commands that `then` counts, and before corrections made since.
  */
-export function scoreError(count: PointCount, returnedWhenRead: number, score: number): number {
-  return freePoints({ base: count.base, taken: count.taken, returned: returnedWhenRead }) - score;
+export function scoreError(count: PointCount, then: PointSnapshot, score: number): number {
+  const { base, taken } = count;
+  const correctedSince = count.corrected - then.corrected;
+  return freePoints({ base, taken, returned: then.returned }) - score - correctedSince;
 }

@@ -8,6 +8,7 @@ export type RequestHandler = (request: IncomingRequest) => void;
 export class Registration implements PointCount {
   taken = 0;
   returned = 0;
+  corrected = 0;
   running = 0;
   handled = 0;
   /** Set once the node begins to leave the service: what was dispatched before still arrives. */
@@ -35,6 +36,7 @@ export class Registration implements PointCount {
   restartCount(): void {
     this.taken = this.running;
     this.returned = 0;
+    this.corrected = 0;
   }
 }
 
