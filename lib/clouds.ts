@@ -10,14 +10,20 @@ import type { IncomingRequest } from './node/incoming-request.js';
 import { CloudsNode } from './node/node.js';
 import { checkServiceName } from './protocol/names.js';
 
-/** The last argument of every function; each function returns a promise of the same outcome. */
-export type Callback<T = unknown> = (error: unknown, value?: T) => void;
+/**
+ * The last argument of every function; each function returns a promise of the same outcome. `value` is
+ * there when `error` is null.
+ */
+export type Callback<T = unknown> = (error: unknown, value: T) => void;
+
+/** What a listener answers with. */
+export type Answer = (error: unknown, value?: unknown) => void;
 
 /**
  * Handles an event. It answers by `callback(err, value)`; one that takes no callback answers with what it
  * returns. A one-way emit is settled when the listener returns, or when the promise it returns settles.
  */
-export type Listener = (data: never, callback: Callback) => unknown;
+export type Listener = (data: never, callback: Answer) => unknown;
 
 /** A service that this process serves. */
 export class LocalService {
@@ -93,10 +99,10 @@ export class Clouds {
 
   /** Connects to Redis. What is called before that is done waits for it. */
   connect(options: CloudsOptions = {}, callback?: Callback<void>): Promise<void> {
-    return told(
-      attempt(() => this.#connect(options)),
-      callback,
-    );
+    const connecting = attempt(() => this.#connect(options));
+    // In 2012 nobody awaited this. Without a callback, a warning is the only way to learn of it.
+    if (!callback) connecting.catch((error: Error) => warn(error.message));
+    return told(connecting, callback);
   }
 
   /** Serves `name`; the callback, or the promise, gets the service to add listeners to. */
@@ -145,7 +151,7 @@ export class Clouds {
   async #connect(options: CloudsOptions): Promise<void> {
     if (this.#node !== undefined) throw new CloudsBadOptionsError(messages.alreadyConnected());
     const node = new CloudsNode(options);
-    node.on('warning', (message) => process.emitWarning(message, 'CloudsWarning'));
+    node.on('warning', warn);
     this.#node = node;
     try {
       await node.connect();
@@ -170,7 +176,11 @@ export class Clouds {
   }
 }
 
-function callbackOf(request: IncomingRequest): Callback {
+function warn(message: string): void {
+  process.emitWarning(message, 'CloudsWarning');
+}
+
+function callbackOf(request: IncomingRequest): Answer {
   return (error, value) => {
     if (error) request.fail(error);
     else request.result(value);
@@ -209,7 +219,7 @@ function attempt<T>(act: () => Promise<T>): Promise<T> {
 function told<T>(promise: Promise<T>, callback?: Callback<T>): Promise<T> {
   promise.then(
     (value) => callback && process.nextTick(callback, null, value),
-    (error: unknown) => callback && process.nextTick(callback, error),
+    (error: unknown) => callback && process.nextTick(callback as Answer, error),
   );
   return promise;
 }

@@ -74,7 +74,7 @@ export const messages = {
     `${quoted(service)} is already registered on this node. Unregister it first.`,
 
   notConnected: () =>
-    'clouds.connect() has not been called. Call it first, with the address of Redis.',
+    'not connected: clouds.connect() has not been called, or has failed. Call it first, with the address of Redis.',
 
   alreadyConnected: () =>
     'clouds.connect() has been called already. Call disconnect() before connecting elsewhere.',

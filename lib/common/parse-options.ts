@@ -37,6 +37,16 @@ const REDIS_KEYS: readonly (keyof CloudsRedisOptions)[] = [
   'keepAlive',
   'connectionName',
 ];
+const TEXTS = [
+  'host',
+  'path',
+  'username',
+  'password',
+  'name',
+  'sentinelUsername',
+  'sentinelPassword',
+  'connectionName',
+] as const;
 const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
   'callbackTimeout',
   'attempts',
@@ -141,6 +151,13 @@ function parseRedis(redis: string | CloudsRedisOptions = {}): CloudsRedisOptions
   checkRedisAddress(redis);
   if (redis.port !== undefined) integer('redis.port', redis.port, 0, 1, 65_535);
   if (redis.db !== undefined) integer('redis.db', redis.db, 0, 0, 1_000_000);
+  for (const key of TEXTS) {
+    const value: unknown = redis[key];
+    // The value is not shown: it may be a password.
+    if (value !== undefined && typeof value !== 'string')
+      throw bad(`redis.${key}`, 'a string', typeof value);
+  }
+  if (redis.keepAlive !== undefined) duration('redis.keepAlive', redis.keepAlive, 0);
   if (redis.connectTimeout !== undefined) duration('redis.connectTimeout', redis.connectTimeout);
   return redis;
 }
@@ -159,6 +176,9 @@ function checkRedisAddress(redis: CloudsRedisOptions): void {
   }
   if (redis.sentinels !== undefined && !redis.name) {
     throw bad('redis.name', 'the name of the master that the sentinels watch', redis.name);
+  }
+  if (redis.name !== undefined && redis.sentinels === undefined) {
+    throw bad('redis.sentinels', 'the sentinels that watch the master', undefined);
   }
 }
 

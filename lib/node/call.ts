@@ -4,6 +4,9 @@ import { ONE_WAY } from '../protocol/frames.js';
 import { nodeIdOf, randomId } from '../protocol/ids.js';
 import { WheelEntry } from './timer-wheel.js';
 
+/** The codes of errors that say that no node took a call. */
+export type NoTaker = typeof CloudsErrorCode.NO_NODE | typeof CloudsErrorCode.OVERLOADED;
+
 /** Why the dispatch gave a call to no node. */
 export type Unplaced = 'no-node' | 'overloaded' | 'only-tried';
 
@@ -74,7 +77,7 @@ export class Call extends WheelEntry {
   /** When this call was first told that there is no node. */
   noNodeSince: number | undefined;
   /** What the call is waiting for, as the code that tells the truth if its time ends meanwhile. */
-  waitsFor: CloudsErrorCode | undefined;
+  waitsFor: NoTaker | undefined;
   /** How many values of a stream have arrived. */
   values = 0;
   /** The node that the stream comes from. */

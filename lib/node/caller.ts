@@ -13,7 +13,7 @@ import { messages } from '../common/messages.js';
 import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
-import type { Call, CallPath, Unplaced } from './call.js';
+import type { Call, CallPath, NoTaker, Unplaced } from './call.js';
 import { CallTable } from './call-table.js';
 import type { CallListener } from './ports.js';
 import { TimerWheel } from './timer-wheel.js';
@@ -87,7 +87,7 @@ export class Caller implements CallListener {
       call.mayRepeatNode = true;
       return this.#backOff(call);
     }
-    this.#moveOrFail(call, new CloudsOverloadedError(messages.overloaded(call.service)));
+    this.#moveOrFail(call, this.#noTaker(call, CloudsErrorCode.OVERLOADED));
   }
 
   onRefused(call: Call, attempt: number, error: Error): void {
@@ -178,15 +178,20 @@ export class Caller implements CallListener {
 
   #timeIsUp(call: Call): CloudsError {
     const { service, timeoutMs, attempt } = call;
-    if (call.place === undefined) {
-      if (call.waitsFor === CloudsErrorCode.NO_NODE)
-        return new CloudsNoNodeError(messages.noNode(service));
-      if (!call.path.isOpen)
-        return new CloudsDisconnectedError(messages.disconnected(service, timeoutMs));
+    const isPlaced = call.place !== undefined;
+    if (!isPlaced && call.waitsFor) return this.#noTaker(call, call.waitsFor);
+    if (!isPlaced && !call.path.isOpen) {
+      return new CloudsDisconnectedError(messages.disconnected(service, timeoutMs));
     }
     return new CloudsTimeoutError(messages.timeout(service, timeoutMs, attempt), {
       details: { service, attempt },
     });
+  }
+
+  #noTaker({ service }: Call, reason: NoTaker): CloudsError {
+    return reason === CloudsErrorCode.OVERLOADED
+      ? new CloudsOverloadedError(messages.overloaded(service))
+      : new CloudsNoNodeError(messages.noNode(service));
   }
 
   /** Zero receivers is no proof of death: nodes reconnect after a cut, and restart in a rollout. */
@@ -199,7 +204,7 @@ export class Caller implements CallListener {
       call.waitsFor = CloudsErrorCode.NO_NODE;
       return this.#resumeLater(call);
     }
-    this.#fail(call, new CloudsNoNodeError(messages.noNode(call.service)));
+    this.#fail(call, this.#noTaker(call, CloudsErrorCode.NO_NODE));
   }
 
   /** The answer for an attempt that is over: that node has the call too, and need not finish it. */
@@ -279,6 +284,7 @@ export class Caller implements CallListener {
     if (left !== undefined) call.path.cancel(left, call.id);
     this.events.moved(call, reason);
     if (reason.code === CloudsErrorCode.OVERLOADED) {
+      call.waitsFor = CloudsErrorCode.OVERLOADED;
       call.mayRepeatNode = true;
       return this.#backOff(call);
     }

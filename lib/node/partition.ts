@@ -77,7 +77,10 @@ export class Partition implements CallPath, Identity {
     );
     this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls);
     this.#membership = new Membership(redis, this.#keys, this, entryTtlMs);
-    this.#watch = new Watch(redis, this.#keys, this, calls, options.noNodeGraceMs);
+    this.#watch = new Watch(redis, this.#keys, this, calls, {
+      returnMs: options.noNodeGraceMs,
+      silenceMs: options.heartbeatMs,
+    });
     this.#heartbeat = this.#createHeartbeat(entryTtlMs);
   }
 
@@ -128,6 +131,8 @@ export class Partition implements CallPath, Identity {
 
   /** A connection is there: a new incarnation begins. Rejects if Redis does not let it. */
   async open(): Promise<void> {
+    clearTimeout(this.#reopenTimer);
+    this.#clock.reset();
     this.#generation++;
     const generation = this.#generation;
     await this.redis.subscribe(this.inbox);

@@ -14,6 +14,11 @@ export class RedisClock {
     if (this.#differences.length > SAMPLES) this.#differences.shift();
   }
 
+  /** The next connection may be to another server, with another clock. */
+  reset(): void {
+    this.#differences.length = 0;
+  }
+
   /** How long ago Redis stamped a message, in ms; 0 while that is not known. */
   ageMs(redisMs: number): number {
     if (this.#differences.length === 0) return 0;

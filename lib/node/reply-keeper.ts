@@ -1,8 +1,7 @@
 import { SECOND } from '../common/durations.js';
 
 const RECENT_REPLIES = 4096;
-/** Longer replies are kept only when nobody got them. */
-const RECENT_LENGTH = 1024;
+const RECENT_LENGTH = 8 * 1024 * 1024;
 const UNCLAIMED_REPLIES = 10_000;
 const UNCLAIMED_LENGTH = 16 * 1024 * 1024;
 const UNCLAIMED_MS = 10 * SECOND;
@@ -17,18 +16,23 @@ interface Unclaimed {
  * sent, and for some seconds those that nobody received. Both are bounded.
  */
 export class ReplyKeeper {
-  readonly #recentIds: (string | undefined)[] = new Array<undefined>(RECENT_REPLIES);
-  readonly #recentFrames: (string | undefined)[] = new Array<undefined>(RECENT_REPLIES);
+  readonly #recentIds = new Array<string>(RECENT_REPLIES).fill('');
+  readonly #recentFrames = new Array<string>(RECENT_REPLIES).fill('');
   #next = 0;
+  #oldest = 0;
+  #recentLength = 0;
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
   /** A reply that is being sent. A ring of two arrays: this is on the path of every call. */
   keepRecent(id: string, frame: string): void {
     if (frame.length > RECENT_LENGTH) return;
+    this.#recentLength += frame.length - this.#recentFrames[this.#next]!.length;
     this.#recentIds[this.#next] = id;
     this.#recentFrames[this.#next] = frame;
     this.#next = (this.#next + 1) % RECENT_REPLIES;
+    if (this.#next === this.#oldest) this.#oldest = (this.#oldest + 1) % RECENT_REPLIES;
+    while (this.#recentLength > RECENT_LENGTH) this.#forgetOldest();
   }
 
   /** A reply that reached nobody. */
@@ -57,6 +61,12 @@ export class ReplyKeeper {
       if (keptAt > limit) break;
       this.#forget(id);
     }
+  }
+
+  #forgetOldest(): void {
+    this.#recentLength -= this.#recentFrames[this.#oldest]!.length;
+    this.#recentIds[this.#oldest] = this.#recentFrames[this.#oldest] = '';
+    this.#oldest = (this.#oldest + 1) % RECENT_REPLIES;
   }
 
   #forget(id: string): void {

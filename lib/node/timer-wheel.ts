@@ -70,6 +70,7 @@ export class TimerWheel<T extends WheelEntry> {
 
   #schedule(): void {
     const delayMs = Math.max(1, (this.#lastTick + 1) * TICK_MS - performance.now());
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onTimer(), delayMs);
   }
 

@@ -23,12 +23,52 @@ interface Sighting {
   readonly present: string | undefined;
 }
 
+export interface WatchSettings {
+  /** After a cut the nodes come back one by one: for so long a missing inbox is not held against them. */
+  readonly returnMs: number;
+  /** An entry may be missing because Redis lost all it had: for so long its node can put it back. */
+  readonly silenceMs: number;
+}
+
+/** How long each of some conditions has lasted. */
+class Spells {
+  readonly #since = new Map<string, number>();
+
+  get size(): number {
+    return this.#since.size;
+  }
+
+  /** The condition holds now. Returns for how long it has. */
+  lasted(key: string): number {
+    const now = performance.now();
+    const since = this.#since.get(key) ?? now;
+    this.#since.set(key, since);
+    return now - since;
+  }
+
+  end(key: string): void {
+    this.#since.delete(key);
+  }
+
+  /** Ends all that are not about one of these. */
+  keepOnly(keys: { has(key: string): boolean }): void {
+    for (const key of this.#since.keys()) if (!keys.has(key)) this.#since.delete(key);
+  }
+
+  clear(): void {
+    this.#since.clear();
+  }
+}
+
 /**
  * Looks after the nodes that calls wait for: a killed process loses its inbox within milliseconds, but
  * nobody tells its callers. Looks only while calls are out. States: stopped, looking.
  */
 export class Watch {
-  readonly #suspectedSince = new Map<string, number>();
+  /** Incarnations without an inbox. */
+  readonly #suspects = new Spells();
+  /** Incarnations whose node has no entry. */
+  readonly #silent = new Spells();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -36,8 +76,7 @@ export class Watch {
     private readonly keys: Keys,
     private readonly path: CallPath,
     private readonly calls: Watcher,
-    /** After a cut the nodes come back one by one: for so long a missing inbox is not held against them. */
-    private readonly returnMs: number,
+    private readonly settings: WatchSettings,
   ) {}
 
   /** To be called when a call is dispatched: the watch goes on by itself for as long as calls wait. */
@@ -48,7 +87,7 @@ export class Watch {
   stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#suspectedSince.clear();
+    this.#forgetSpells();
   }
 
   async #look(): Promise<void> {
@@ -57,7 +96,7 @@ export class Watch {
       if (waitedFor.size > 0 && this.redis.isUp) await this.#inspect(waitedFor);
     } catch {
       // The connection broke under the question. When it is back, all nodes are asked about all calls.
-      this.#suspectedSince.clear();
+      this.#forgetSpells();
     }
     this.#goOn();
   }
@@ -65,15 +104,19 @@ export class Watch {
   #goOn(): void {
     const wasStopped = this.#timer === undefined;
     this.#timer = undefined;
-    if (wasStopped || this.calls.inFlight === 0) return this.#suspectedSince.clear();
-    const delayMs = this.#suspectedSince.size > 0 ? LOOK_AT_SUSPECTS_MS : LOOK_MS;
+    if (wasStopped || this.calls.inFlight === 0) return this.#forgetSpells();
+    const delayMs = this.#suspects.size > 0 ? LOOK_AT_SUSPECTS_MS : LOOK_MS;
     this.#timer = setTimeout(() => void this.#look(), delayMs);
   }
 
+  #forgetSpells(): void {
+    this.#suspects.clear();
+    this.#silent.clear();
+  }
+
   async #inspect(waitedFor: ReadonlyMap<string, number>): Promise<void> {
-    for (const incarnation of this.#suspectedSince.keys()) {
-      if (!waitedFor.has(incarnation)) this.#suspectedSince.delete(incarnation);
-    }
+    this.#suspects.keepOnly(waitedFor);
+    this.#silent.keepOnly(waitedFor);
     for (const sighting of await this.#sightings([...waitedFor.keys()])) {
       this.#judge(sighting, waitedFor.get(sighting.incarnation)!);
     }
@@ -81,25 +124,29 @@ export class Watch {
 
   #judge({ incarnation, hasInbox, present }: Sighting, lastPlacedAt: number): void {
     if (hasInbox) {
-      this.#suspectedSince.delete(incarnation);
-      if (present === undefined) this.calls.onNodeFrozen(this.path, incarnation);
+      this.#suspects.end(incarnation);
+      if (this.#isFrozen(incarnation, present)) this.calls.onNodeFrozen(this.path, incarnation);
     } else if (present !== undefined && present !== incarnation) {
-      this.#suspectedSince.delete(incarnation);
+      this.#suspects.end(incarnation);
       this.calls.onNodeBack(this.path, incarnation, present);
     } else if (this.#isLost(incarnation, lastPlacedAt)) {
-      this.#suspectedSince.delete(incarnation);
+      this.#suspects.end(incarnation);
       this.calls.onNodeLost(this.path, incarnation);
     }
   }
 
+  #isFrozen(incarnation: string, present: string | undefined): boolean {
+    if (present === undefined) return this.#silent.lasted(incarnation) >= this.settings.silenceMs;
+    this.#silent.end(incarnation);
+    return false;
+  }
+
   /** A node that took a call since the path was opened was there then; of others that is not known. */
   #isLost(incarnation: string, lastPlacedAt: number): boolean {
-    const now = performance.now();
-    const since = this.#suspectedSince.get(incarnation) ?? now;
-    this.#suspectedSince.set(incarnation, since);
     const { openedAt } = this.path;
-    const mayBeReturning = lastPlacedAt < openedAt && now - openedAt < this.returnMs;
-    return now - since >= SUSPICION_MS && !mayBeReturning;
+    const mayBeReturning =
+      lastPlacedAt < openedAt && performance.now() - openedAt < this.settings.returnMs;
+    return this.#suspects.lasted(incarnation) >= SUSPICION_MS && !mayBeReturning;
   }
 
   async #sightings(incarnations: readonly string[]): Promise<Sighting[]> {

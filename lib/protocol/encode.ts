@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type CloudsError } from '../common/errors.js';
 import { MessageKind, type Metadata, PROTOCOL_VERSION, ReplyKind } from './frames.js';
 import { encodeData } from './payload.js';
@@ -46,9 +47,14 @@ export function unknownFrame(id: string): string {
   return `["${id}",${ReplyKind.UNKNOWN},0]`;
 }
 
+/** Not `instanceof` alone: an Error may come from another realm, as in a test runner. */
+function isNativeError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
+}
+
 /** A failure of the handler: an Error keeps its name, message and own properties, never its stack. */
 export function errorFrame(id: string, count: number, error: unknown, maxBytes: number): string {
-  const isException = error instanceof Error;
+  const isException = isNativeError(error);
   const kind = isException ? ReplyKind.EXCEPTION : ReplyKind.ERROR;
   const value = isException ? errorProperties(error) : error;
   return `["${id}",${kind},${count},${errorJson(value, maxBytes)}]`;

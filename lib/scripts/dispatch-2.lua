@@ -25,6 +25,7 @@ Errors   STALE: a later batch has taken this one's slot; whether this one ran is
 local NO_NODE, OVERLOADED, ONLY_TRIED = 0, -1, -2
 local PICK_ONLY, SKIP = '', '-'
 local FIRST_FRAME = 7
+local LOOK_BEHIND_FULL = 100
 
 -- Loops here count by hand: `ipairs` and `#list + 1` cost as much as what they are used for.
 local argv = ARGV
@@ -52,13 +53,20 @@ local function isFull(candidate)
   return candidate.free < 1 and isLimited(candidate.member)
 end
 
-local function best(count)
+local function read(count)
   local flat = redis.call('ZREVRANGE', set, 0, count - 1, 'WITHSCORES')
   local candidates = {}
   for i = 1, #flat / 2 do
     local score = tonumber(flat[2 * i])
     candidates[i] = { member = flat[2 * i - 1], score = score, free = math.floor(score), requests = {}, count = 0 }
   end
+  return candidates
+end
+
+-- One without a limit, busy as it may be, takes what those that are full cannot.
+local function best(count)
+  local candidates = read(count)
+  if #candidates == count and isFull(candidates[1]) then return read(count + LOOK_BEHIND_FULL) end
   return candidates
 end
 

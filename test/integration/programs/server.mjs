@@ -1,0 +1,27 @@
+// A node that serves. The data of a call is { key, ms?, hold?, blockMs? }: it says over IPC which key it
+// runs, then answers with its node id, after `ms` milliseconds, or never with `hold`; with `blockMs` its
+// event loop stands still for so long.
+import { setTimeout as delay } from 'node:timers/promises';
+import { CloudsNode } from 'nestjs-clouds';
+
+const { options, services } = JSON.parse(process.argv[2]);
+const node = new CloudsNode(options);
+
+async function work({ key, ms, hold, blockMs = 0 } = {}, request) {
+  process.send({ run: { key, id: request.id, attempt: request.attempt } });
+  const until = performance.now() + blockMs;
+  while (performance.now() < until);
+  if (hold) await new Promise(() => {});
+  if (ms) await delay(ms);
+  return node.id;
+}
+
+for (const service of services) await node.register(service, work);
+await node.connect();
+
+process.on('message', async () => {
+  await node.close();
+  process.exit();
+});
+process.on('disconnect', () => process.exit());
+process.send({ ready: node.id });

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import net from 'node:net';
+
+interface Pair {
+  readonly client: net.Socket;
+  readonly server: net.Socket;
+  /** Whether what the server says is thrown away. Such a connection can only be cut: RESP does not survive it. */
+  isMute: boolean;
+}
+
+/** A TCP proxy in front of a Redis that does to connections what networks do. */
+export class Proxy {
+  readonly #pairs = new Set<Pair>();
+  readonly #server = net.createServer((client) => this.#onConnection(client));
+  readonly #target: { host: string; port: number };
+  #isRefusing = false;
+  #isStalled = false;
+
+  private constructor(targetUrl: string) {
+    const { hostname, port } = new URL(targetUrl);
+    this.#target = { host: hostname, port: Number(port || 6379) };
+  }
+
+  static async start(targetUrl: string): Promise<Proxy> {
+    const proxy = new Proxy(targetUrl);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
+  }
+
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Resets every connection. */
+  cut(): void {
+    for (const { client, server } of this.#pairs) {
+      client.resetAndDestroy();
+      server.resetAndDestroy();
+    }
+  }
+
+  /** From now on requests get through and answers do not, until the connection is cut. */
+  loseReplies(): void {
+    for (const pair of this.#pairs) pair.isMute = true;
+  }
+
+  /** Cuts everything, and lets nobody in until `accept`. */
+  refuse(): void {
+    this.#isRefusing = true;
+    this.cut();
+  }
+
+  accept(): void {
+    this.#isRefusing = false;
+  }
+
+  /** Holds everything back, without a sign to anybody, until `flow`. */
+  stall(): void {
+    this.#isStalled = true;
+    for (const pair of this.#pairs) this.#hold(pair);
+  }
+
+  flow(): void {
+    this.#isStalled = false;
+    for (const { client, server } of this.#pairs) {
+      client.resume();
+      server.resume();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.cut();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+
+  #onConnection(client: net.Socket): void {
+    if (this.#isRefusing) return void client.resetAndDestroy();
+    const server = net.connect(this.#target);
+    const pair: Pair = { client, server, isMute: false };
+    this.#pairs.add(pair);
+    client.setNoDelay(true);
+    server.setNoDelay(true);
+    client.on('data', (chunk) => server.write(chunk));
+    server.on('data', (chunk) => pair.isMute || client.write(chunk));
+    const end = () => {
+      this.#pairs.delete(pair);
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) socket.on('error', end).on('close', end);
+    if (this.#isStalled) this.#hold(pair);
+  }
+
+  #hold({ client, server }: Pair): void {
+    client.pause();
+    server.pause();
+  }
+}

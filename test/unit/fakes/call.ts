@@ -1,0 +1,82 @@
+import { Call, type CallPath, type CallSettings, type ReplySink } from '../../../lib/node/call.js';
+
+/** Notes what a call is told. */
+export class RecordingSink implements ReplySink {
+  readonly values: unknown[] = [];
+  /** How the call ended, once for each time that it did. */
+  readonly ends: ({ by: 'value' | 'end' } | { by: 'error'; error: unknown })[] = [];
+
+  value(value: unknown, isLast: boolean): void {
+    this.values.push(value);
+    if (isLast) this.ends.push({ by: 'value' });
+  }
+
+  end(): void {
+    this.ends.push({ by: 'end' });
+  }
+
+  error(error: unknown): void {
+    this.ends.push({ by: 'error', error });
+  }
+
+  /** The code of the error that ended the call, or how else it ended; undefined while it goes on. */
+  get outcome(): string | undefined {
+    if (this.ends.length > 1) throw new Error(`the call ended ${this.ends.length} times`);
+    const [end] = this.ends;
+    return end?.by === 'error' ? (this.failure.code ?? this.failure.message) : end?.by;
+  }
+
+  get failure(): Error & { code?: string } {
+    const [end] = this.ends;
+    if (end?.by !== 'error') throw new Error('the call has not failed');
+    return end.error as Error;
+  }
+}
+
+/** Notes what the caller asks of it. */
+export class FakePath implements CallPath {
+  isOpen = true;
+  openedAt = -Infinity;
+  readonly dispatched: Call[] = [];
+  readonly withdrawn: Call[] = [];
+  /** Incarnations, each with the id of a call. */
+  readonly cancelled: [incarnation: string, callId: string][] = [];
+  readonly asked: [incarnation: string, callId: string][] = [];
+
+  dispatch(call: Call): void {
+    this.dispatched.push(call);
+  }
+
+  withdraw(call: Call): void {
+    this.withdrawn.push(call);
+  }
+
+  cancel(incarnation: string, callId: string): void {
+    this.cancelled.push([incarnation, callId]);
+  }
+
+  ask(incarnation: string, callId: string): void {
+    this.asked.push([incarnation, callId]);
+  }
+}
+
+export function fakeCall(
+  settings: Partial<CallSettings> = {},
+  path: CallPath = new FakePath(),
+  sink: ReplySink = new RecordingSink(),
+): Call {
+  const timeoutMs = settings.timeoutMs ?? 1000;
+  const attempts = settings.attempts ?? 1;
+  const deadlineMs = timeoutMs * Math.max(1, attempts);
+  const full: CallSettings = {
+    service: 'sum',
+    body: '0,[1,2,3]',
+    isOneWay: false,
+    timeoutMs,
+    deadlineMs,
+    mayOutlastDeadline: false,
+    attempts,
+    ...settings,
+  };
+  return new Call(full, path, sink, performance.now());
+}

@@ -1,0 +1,791 @@
+import { describe, expect, it, vi } from 'vitest';
+import {
+  CloudsClosedError,
+  CloudsDisconnectedError,
+  type CloudsError,
+  cloudsError,
+  CloudsErrorCode,
+} from '../../../lib/common/errors.js';
+import { messages } from '../../../lib/common/messages.js';
+import { parseOptions } from '../../../lib/common/parse-options.js';
+import type { Call, CallSettings } from '../../../lib/node/call.js';
+import { type CallOptions, callSettings } from '../../../lib/node/call-options.js';
+import { Caller } from '../../../lib/node/caller.js';
+import { type ReplyFrame, ReplyKind } from '../../../lib/protocol/frames.js';
+import { RemoteError } from '../../../lib/protocol/remote-error.js';
+import { fakeCall, FakePath, RecordingSink } from '../fakes/call.js';
+import { pass, useFakeClock } from '../fakes/clock.js';
+import { redisError } from '../fakes/redis.js';
+
+const GRACE_MS = 2000;
+/** An entry of the wheel may be told so much late. */
+const WHEEL_MS = 20;
+const LONGEST_BACKOFF_MS = 250;
+const A = 'node-a.1';
+const B = 'node-b.1';
+const C = 'node-c.1';
+
+/** A caller, a path that does nothing by itself, and one call that the caller has started. */
+function setUp(settings: Partial<CallSettings> = {}, path = new FakePath()) {
+  const moved: { attempt: number; code: string }[] = [];
+  const timedOut: string[] = [];
+  const caller = new Caller(
+    { noNodeGraceMs: GRACE_MS },
+    {
+      moved: ({ attempt }, { code }: CloudsError) => void moved.push({ attempt, code }),
+      timedOut: ({ service }) => void timedOut.push(service),
+    },
+  );
+  const start = (more: Partial<CallSettings> = {}) => {
+    const sink = new RecordingSink();
+    const call = fakeCall({ ...settings, ...more }, path, sink);
+    caller.start(call);
+    return { call, sink };
+  };
+  const place = (call: Call, incarnation = A, isResent = false) =>
+    caller.onPlaced(call, call.attempt, incarnation, isResent);
+  const reply = (call: Call, kind: ReplyKind, value?: unknown, { from = A, count = 0 } = {}) => {
+    const frame: ReplyFrame = { id: call.id, kind, count, value };
+    caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 });
+  };
+  return { caller, path, moved, timedOut, start, place, reply, ...start() };
+}
+
+const refusal = (code: CloudsErrorCode) => ({ code, message: 'no', details: {} });
+
+useFakeClock();
+
+describe('a call', () => {
+  it('is in flight until its reply is there', () => {
+    const { caller, path, call, sink, place, reply } = setUp();
+    expect(path.dispatched).toEqual([call]);
+    expect(caller.inFlight).toBe(1);
+    place(call);
+    expect(sink.outcome).toBeUndefined();
+    reply(call, ReplyKind.RESULT, 6);
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    expect(caller.inFlight).toBe(0);
+    expect(path.cancelled).toEqual([]);
+  });
+
+  it('takes a reply that arrives before it is known which node has the call', () => {
+    const { path, call, sink, place, reply } = setUp();
+    reply(call, ReplyKind.RESULT, 6);
+    place(call);
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    expect(path.cancelled).toEqual([]);
+  });
+
+  it('ignores a reply from a node that does not have it', () => {
+    const { call, sink, place, reply } = setUp();
+    place(call, A);
+    for (const kind of Object.values(ReplyKind)) reply(call, kind, 'forged', { from: B });
+    expect(sink).toMatchObject({ values: [], outcome: undefined });
+    reply(call, ReplyKind.RESULT, 6);
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+  });
+
+  it('ignores a second reply, and replies to calls that are not there', () => {
+    const { caller, call, sink, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.RESULT, 6);
+    reply(call, ReplyKind.RESULT, 7);
+    reply(call, ReplyKind.ERROR, 'no');
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    expect(caller.inFlight).toBe(0);
+  });
+
+  it('that wants no reply ends when a node has it', () => {
+    const { caller, path, call, sink, place } = setUp({ isOneWay: true });
+    place(call);
+    expect(sink).toMatchObject({ values: [], outcome: 'end' });
+    expect(caller.inFlight).toBe(0);
+    expect(path.cancelled).toEqual([]);
+  });
+
+  it('that wants no reply is not moved, and cancelled nowhere', async () => {
+    const { caller, path, call, sink } = setUp({ isOneWay: true, attempts: 3 });
+    await pass(1000 + WHEEL_MS);
+    caller.onPlaced(call, 1, A, false);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+    expect(path.dispatched).toHaveLength(1);
+    expect(path.cancelled).toEqual([]);
+  });
+
+  it('that is cancelled is cancelled at its node, and settles nothing', async () => {
+    const { caller, path, call, sink, place, reply } = setUp();
+    place(call);
+    caller.cancel(call);
+    caller.cancel(call);
+    reply(call, ReplyKind.RESULT, 6);
+    await pass(5000);
+    expect(path.cancelled).toEqual([[A, call.id]]);
+    expect(sink).toMatchObject({ values: [], outcome: undefined });
+    expect(caller.inFlight).toBe(0);
+  });
+
+  it('that is cancelled before it is sent is taken back', () => {
+    const { caller, path, call } = setUp();
+    caller.cancel(call);
+    expect(path.withdrawn).toEqual([call]);
+  });
+
+  it('that is cancelled before its place is known is cancelled there when it is', () => {
+    const { caller, path, call } = setUp();
+    caller.cancel(call);
+    caller.onPlaced(call, 1, A, false);
+    expect(path.cancelled).toEqual([[A, call.id]]);
+  });
+
+  it('leaves no timer behind', async () => {
+    const { call, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.RESULT, 6);
+    await pass(WHEEL_MS);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('what a node answers', () => {
+  it('can be nothing', () => {
+    const { call, sink, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.END);
+    expect(sink).toMatchObject({ values: [], outcome: 'end' });
+  });
+
+  it('can be what a handler threw, as it is', () => {
+    const { call, sink, place, reply } = setUp({ attempts: 3 });
+    place(call);
+    reply(call, ReplyKind.ERROR, { status: 409 });
+    expect(sink.ends).toEqual([{ by: 'error', error: { status: 409 } }]);
+  });
+
+  it('can be an Error, which is never tried elsewhere', () => {
+    const { path, call, sink, place, reply } = setUp({ attempts: 3 });
+    place(call);
+    reply(call, ReplyKind.EXCEPTION, { name: 'TypeError', message: 'no', status: 409 });
+    expect(sink.failure).toBeInstanceOf(RemoteError);
+    expect(sink.failure).toMatchObject({ name: 'TypeError', message: 'no', status: 409 });
+    expect(path.dispatched).toHaveLength(1);
+  });
+
+  it('can be an Error of ours that the handler met itself, which is never tried elsewhere', () => {
+    const { path, call, sink, place, reply } = setUp({ attempts: 3 });
+    place(call);
+    reply(call, ReplyKind.EXCEPTION, refusal(CloudsErrorCode.TIMEOUT));
+    expect(sink.failure).toMatchObject({ code: CloudsErrorCode.TIMEOUT, node: 'node-a' });
+    expect(path.dispatched).toHaveLength(1);
+  });
+
+  it.each(Object.values(CloudsErrorCode))('can be the refusal %s', (code) => {
+    const { call, sink, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.REFUSAL, refusal(code));
+    expect(sink.failure).toMatchObject({ code, message: 'no', node: 'node-a' });
+  });
+
+  it.each([
+    CloudsErrorCode.PAYLOAD_TOO_LARGE,
+    CloudsErrorCode.UNSERIALIZABLE,
+    CloudsErrorCode.BAD_NAME,
+    CloudsErrorCode.CLOSED,
+  ])('is not tried elsewhere when it is the refusal %s', (code) => {
+    const { path, call, sink, place, reply } = setUp({ attempts: 3 });
+    place(call);
+    reply(call, ReplyKind.REFUSAL, refusal(code));
+    expect(sink.outcome).toBe(code);
+    expect(path.dispatched).toHaveLength(1);
+  });
+
+  it.each([CloudsErrorCode.EXPIRED, CloudsErrorCode.NO_NODE, CloudsErrorCode.CANCELLED])(
+    'is tried elsewhere at once when it is the refusal %s',
+    (code) => {
+      const { path, call, sink, moved, place, reply } = setUp({ attempts: 3 });
+      place(call);
+      reply(call, ReplyKind.REFUSAL, refusal(code));
+      expect(path.dispatched).toEqual([call, call]);
+      expect(call).toMatchObject({ attempt: 2, tried: ['node-a'], mayRepeatNode: false });
+      expect(moved).toEqual([{ attempt: 2, code }]);
+      expect(sink.outcome).toBeUndefined();
+    },
+  );
+});
+
+describe('a timeout', () => {
+  it('fails a call of one attempt, cancels it at its node and tells so', async () => {
+    const { caller, path, call, sink, timedOut, place } = setUp({ timeoutMs: 500 });
+    place(call);
+    await pass(499);
+    expect(sink.outcome).toBeUndefined();
+    await pass(1 + WHEEL_MS);
+    expect(sink.failure.message).toBe(messages.timeout('sum', 500, 1));
+    expect(sink.failure).toMatchObject({
+      code: CloudsErrorCode.TIMEOUT,
+      details: { service: 'sum', attempt: 1 },
+    });
+    expect(path.cancelled).toEqual([[A, call.id]]);
+    expect(timedOut).toEqual(['sum']);
+    expect(caller.inFlight).toBe(0);
+  });
+
+  it('makes a late reply harmless', async () => {
+    const { call, sink, place, reply } = setUp();
+    place(call);
+    await pass(1000 + WHEEL_MS);
+    reply(call, ReplyKind.RESULT, 6);
+    expect(sink).toMatchObject({ values: [], outcome: CloudsErrorCode.TIMEOUT });
+  });
+
+  it('moves a call that has attempts left, away from the nodes it tried', async () => {
+    const { path, call, sink, moved, place, reply } = setUp({ attempts: 3 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, B);
+    await pass(1000 + WHEEL_MS);
+    expect(call).toMatchObject({ attempt: 3, tried: ['node-a', 'node-b'], mayRepeatNode: false });
+    expect(moved.map(({ code }) => code)).toEqual([
+      CloudsErrorCode.TIMEOUT,
+      CloudsErrorCode.TIMEOUT,
+    ]);
+    expect(path.cancelled).toEqual([
+      [A, call.id],
+      [B, call.id],
+    ]);
+    place(call, C);
+    reply(call, ReplyKind.RESULT, 6, { from: C });
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+  });
+
+  it('fails the call after its last attempt, with their number', async () => {
+    const { path, call, sink, place } = setUp({ attempts: 2, timeoutMs: 500, deadlineMs: 5000 });
+    for (const node of [A, B]) {
+      place(call, node);
+      await pass(500 + WHEEL_MS);
+    }
+    expect(path.dispatched).toHaveLength(2);
+    expect(sink.failure.message).toBe(messages.timeout('sum', 500, 2));
+  });
+
+  it('gives each attempt its whole time', async () => {
+    const { call, sink, place } = setUp({ attempts: 2, deadlineMs: 5000 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, B);
+    await pass(900);
+    expect(sink.outcome).toBeUndefined();
+    await pass(100 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
+  it('comes at the deadline at the latest, whatever attempts are left', async () => {
+    const { path, call, sink, place } = setUp({ attempts: -1, deadlineMs: 2500 });
+    for (const node of [A, B, C]) {
+      place(call, node);
+      expect(sink.outcome).toBeUndefined();
+      await pass(1000 + WHEEL_MS);
+    }
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+    expect(path.dispatched).toHaveLength(3);
+  });
+
+  it('does not end a call of -1 attempts before that', async () => {
+    const { path, call, sink, place } = setUp({ attempts: -1, timeoutMs: 100, deadlineMs: 60_000 });
+    while (call.attempt < 100) {
+      place(call, `node-${call.attempt}.1`);
+      const { attempt } = call;
+      while (call.attempt === attempt && sink.outcome === undefined) await pass(10);
+      expect(sink.outcome).toBeUndefined();
+    }
+    expect(path.dispatched).toHaveLength(100);
+  });
+
+  it('takes the reply of an earlier attempt, and cancels the present one', async () => {
+    const { path, call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, B);
+    reply(call, ReplyKind.RESULT, 6, { from: A });
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    expect(path.cancelled).toContainEqual([B, call.id]);
+  });
+
+  it('takes no refusal of an earlier attempt for one of the present', async () => {
+    const { call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, B);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.CANCELLED), { from: A });
+    reply(call, ReplyKind.UNKNOWN, undefined, { from: A });
+    expect(sink.outcome).toBeUndefined();
+    expect(call).toMatchObject({ attempt: 2, place: B });
+  });
+
+  it('cancels an earlier attempt whose place becomes known only now', async () => {
+    const { caller, path, call, place } = setUp({ attempts: 3 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    caller.onPlaced(call, 1, B, false);
+    expect(path.cancelled).toContainEqual([B, call.id]);
+    expect(call).toMatchObject({ attempt: 2, place: undefined, tried: ['node-a', 'node-b'] });
+  });
+});
+
+describe('the code of a call whose time ends', () => {
+  it('is TIMEOUT when a node has it, though the path is closed by then', async () => {
+    const { path, call, sink, place } = setUp();
+    place(call);
+    path.isOpen = false;
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
+  it('is DISCONNECTED when it could not be sent', async () => {
+    const { path, sink, timedOut, call } = setUp({ attempts: 3 });
+    path.isOpen = false;
+    await pass(1000 + WHEEL_MS);
+    expect(sink.failure).toBeInstanceOf(CloudsDisconnectedError);
+    expect(sink.failure.message).toBe(messages.disconnected('sum', 1000));
+    expect(timedOut).toEqual([]);
+    expect(path.withdrawn).toEqual([call]);
+  });
+
+  it('is NO_NODE when it waited for a node to come', async () => {
+    const path = new FakePath();
+    path.openedAt = performance.now();
+    const { caller, call, sink } = setUp({ timeoutMs: 300 }, path);
+    caller.onUnplaced(call, 1, 'no-node');
+    await pass(300 + WHEEL_MS);
+    expect(sink.failure.message).toBe(messages.noNode('sum'));
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+  });
+
+  it('is TIMEOUT when Redis has it and has not said which node got it', async () => {
+    const { sink } = setUp();
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+});
+
+describe('a service without a node', () => {
+  it('fails at once when it was never reached', () => {
+    const { caller, call, sink } = setUp({ attempts: 3 });
+    caller.onUnplaced(call, 1, 'no-node');
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+  });
+
+  it('is asked for again for a while when it was reached before', async () => {
+    const { caller, path, call: first, start, place, reply } = setUp({ timeoutMs: 60_000 });
+    place(first);
+    reply(first, ReplyKind.RESULT, 6);
+    const { call, sink } = start();
+    const begin = performance.now();
+    while (sink.outcome === undefined) {
+      caller.onUnplaced(call, 1, 'no-node');
+      const tries = path.dispatched.length;
+      while (path.dispatched.length === tries && sink.outcome === undefined) await pass(10);
+    }
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+    expect(performance.now() - begin).toBeGreaterThanOrEqual(GRACE_MS);
+    expect(performance.now() - begin).toBeLessThan(GRACE_MS + LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched.length).toBeGreaterThan(GRACE_MS / (LONGEST_BACKOFF_MS + WHEEL_MS));
+  });
+
+  it('may come back in the meantime', async () => {
+    const path = new FakePath();
+    path.openedAt = performance.now();
+    const { caller, call, sink, place, reply } = setUp({}, path);
+    caller.onUnplaced(call, 1, 'no-node');
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call.attempt).toBe(1);
+    place(call);
+    reply(call, ReplyKind.RESULT, 6);
+    expect(sink.outcome).toBe('value');
+  });
+
+  it.each([
+    [GRACE_MS - 1, undefined],
+    [GRACE_MS, CloudsErrorCode.NO_NODE],
+  ])('has its grace when the path was opened %d ms ago or less', async (agoMs, outcome) => {
+    const path = new FakePath();
+    path.openedAt = performance.now();
+    await pass(agoMs);
+    const { caller, call, sink } = setUp({}, path);
+    caller.onUnplaced(call, 1, 'no-node');
+    expect(sink.outcome).toBe(outcome);
+  });
+
+  it('is another one than those that were reached', () => {
+    const { caller, call, start, place } = setUp();
+    place(call);
+    const other = start({ service: 'product' });
+    caller.onUnplaced(other.call, 1, 'no-node');
+    expect(other.sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+  });
+});
+
+describe('a service whose nodes are all full', () => {
+  it('fails a call of one attempt', () => {
+    const { caller, call, sink } = setUp();
+    caller.onUnplaced(call, 1, 'overloaded');
+    expect(sink.failure.message).toBe(messages.overloaded('sum'));
+  });
+
+  it('is tried again after a moment, any node allowed', async () => {
+    const { caller, path, call, moved } = setUp({ attempts: 2 });
+    caller.onUnplaced(call, 1, 'overloaded');
+    expect(path.dispatched).toEqual([call]);
+    await pass(40);
+    expect(path.dispatched).toEqual([call]);
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 2, tried: undefined, mayRepeatNode: true });
+    expect(moved).toEqual([{ attempt: 2, code: CloudsErrorCode.OVERLOADED }]);
+  });
+
+  it('is tried again when the node that was picked says so, on another if there is one', async () => {
+    const { path, call, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.OVERLOADED));
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 2, tried: ['node-a'], mayRepeatNode: true });
+  });
+
+  it('fails the call after its last attempt', async () => {
+    const { caller, call, sink } = setUp({ attempts: 2 });
+    caller.onUnplaced(call, 1, 'overloaded');
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    caller.onUnplaced(call, 2, 'overloaded');
+    expect(sink.outcome).toBe(CloudsErrorCode.OVERLOADED);
+  });
+});
+
+describe('a service whose only nodes were tried', () => {
+  it('is tried again after a moment, and then on one of them', async () => {
+    const { caller, path, call, place } = setUp({ attempts: 2, deadlineMs: 5000 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    caller.onUnplaced(call, 2, 'only-tried');
+    expect(path.dispatched).toHaveLength(2);
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toHaveLength(3);
+    expect(call).toMatchObject({ attempt: 2, tried: ['node-a'], mayRepeatNode: true });
+  });
+
+  it('is passed over again by the attempt after that', async () => {
+    const { caller, call, place } = setUp({ attempts: 3, deadlineMs: 9000 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    caller.onUnplaced(call, 2, 'only-tried');
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    expect(call).toMatchObject({ attempt: 3, tried: ['node-a'], mayRepeatNode: false });
+  });
+});
+
+describe('what the dispatcher says of an attempt that is over', () => {
+  it('changes nothing', async () => {
+    const { caller, path, call, sink, place } = setUp({ attempts: 2 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    caller.onUnplaced(call, 1, 'no-node');
+    caller.onUnplaced(call, 1, 'overloaded');
+    caller.onUnplaced(call, 1, 'only-tried');
+    caller.onRefused(call, 1, redisError('ERR no'));
+    caller.onForgotten(call, 1);
+    expect(sink.outcome).toBeUndefined();
+    expect(call).toMatchObject({ attempt: 2, mayRepeatNode: false });
+    expect(path.dispatched).toHaveLength(2);
+  });
+});
+
+describe('a dispatch that Redis refuses', () => {
+  it('fails the call without another attempt, and tells why without what was sent', () => {
+    const { caller, path, call, sink } = setUp({ attempts: 3 });
+    const error = Object.assign(redisError('OOM command not allowed'), {
+      command: { args: ['x'] },
+    });
+    caller.onRefused(call, 1, error);
+    expect(sink.failure).toBeInstanceOf(CloudsDisconnectedError);
+    expect(sink.failure.message).toBe(messages.redisRefused('sum', 'OOM command not allowed'));
+    expect(sink.failure.cause).toBeUndefined();
+    expect(path.dispatched).toHaveLength(1);
+  });
+});
+
+describe('a dispatch of which nothing is known any more', () => {
+  it('fails a call of one attempt as lost', () => {
+    const { caller, call, sink } = setUp();
+    caller.onForgotten(call, 1);
+    expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+  });
+
+  it('is made again for a call that may be retried', () => {
+    const { caller, path, call } = setUp({ attempts: 2 });
+    caller.onForgotten(call, 1);
+    expect(path.dispatched).toEqual([call, call]);
+  });
+});
+
+describe('a node that is lost', () => {
+  it('fails the calls that it had, and no others', () => {
+    const { caller, path, call, sink, start, place } = setUp();
+    const other = start();
+    const waiting = start();
+    place(call, A);
+    place(other.call, B);
+    caller.onNodeLost(path, A);
+    expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+    expect(sink.failure.message).toBe(messages.nodeLost('sum', A));
+    expect([other.sink.outcome, waiting.sink.outcome]).toEqual([undefined, undefined]);
+  });
+
+  it('loses the calls of its path only', () => {
+    const { caller, call, sink, place } = setUp();
+    place(call, A);
+    caller.onNodeLost(new FakePath(), A);
+    expect(sink.outcome).toBeUndefined();
+  });
+
+  it('loses a call that may be retried to another node, at once', () => {
+    const { caller, path, call, sink, moved, place } = setUp({ attempts: 2 });
+    place(call, A);
+    caller.onNodeLost(path, A);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 2, tried: ['node-a'] });
+    expect(moved).toEqual([{ attempt: 2, code: CloudsErrorCode.NODE_LOST }]);
+    expect(sink.outcome).toBeUndefined();
+  });
+});
+
+describe('a node that is frozen', () => {
+  it('keeps a call of one attempt and loses one that may be retried', () => {
+    const { caller, path, call, sink, start, place } = setUp();
+    const other = start({ attempts: 2 });
+    place(call, A);
+    place(other.call, A);
+    caller.onNodeFrozen(path, A);
+    expect(sink.outcome).toBeUndefined();
+    expect(call).toMatchObject({ attempt: 1, place: A });
+    expect(other.call).toMatchObject({ attempt: 2, tried: ['node-a'], place: undefined });
+  });
+});
+
+describe('a node that is back with a new inbox', () => {
+  it('is asked there about the calls that it has', () => {
+    const { caller, path, call, sink, place, reply } = setUp();
+    place(call, A);
+    caller.onNodeBack(path, A, 'node-a.2');
+    expect(path.asked).toEqual([['node-a.2', call.id]]);
+    reply(call, ReplyKind.RESULT, 6, { from: 'node-a.2' });
+    expect(sink.outcome).toBe('value');
+  });
+});
+
+describe('a path that is open again', () => {
+  it('asks the nodes about the calls that they have', () => {
+    const { caller, path, call, start, place } = setUp();
+    const other = start();
+    start();
+    place(call, A);
+    place(other.call, B);
+    caller.onPathOpened(path);
+    expect(path.asked).toEqual([
+      [A, call.id],
+      [B, other.call.id],
+    ]);
+  });
+
+  it('asks about a call that was sent twice, when its place is known', () => {
+    const { path, call, place } = setUp();
+    place(call, A, true);
+    expect(path.asked).toEqual([[A, call.id]]);
+  });
+
+  it.each([
+    [1, CloudsErrorCode.NODE_LOST, 1],
+    [2, undefined, 2],
+  ])('loses a call of %d attempts that its node never saw', (attempts, outcome, dispatches) => {
+    const { path, call, sink, place, reply } = setUp({ attempts });
+    place(call, A);
+    reply(call, ReplyKind.UNKNOWN);
+    expect(sink.outcome).toBe(outcome);
+    expect(path.dispatched).toHaveLength(dispatches);
+  });
+});
+
+describe('waitedFor', () => {
+  it('names the incarnations that have had calls for long enough, with the latest placement', async () => {
+    const { caller, path, call, start, place } = setUp({ timeoutMs: 60_000 });
+    place(call, A);
+    await pass(100);
+    place(start().call, B);
+    await pass(100);
+    place(start().call, A);
+    place(start().call, C);
+    start();
+    expect([...caller.waitedFor(path, performance.now() - 50).keys()]).toEqual([A, B]);
+    expect([...caller.waitedFor(path, performance.now()).keys()].sort()).toEqual([A, B, C]);
+    expect([...caller.waitedFor(new FakePath(), performance.now()).keys()]).toEqual([]);
+  });
+});
+
+describe('a stream', () => {
+  it('brings its values in order, and its end', () => {
+    const { caller, call, sink, place, reply } = setUp();
+    place(call);
+    ['a', 'b', 'c'].forEach((value, count) => reply(call, ReplyKind.VALUE, value, { count }));
+    expect(sink.outcome).toBeUndefined();
+    reply(call, ReplyKind.END, undefined, { count: 3 });
+    expect(sink).toMatchObject({ values: ['a', 'b', 'c'], outcome: 'end' });
+    expect(caller.inFlight).toBe(0);
+  });
+
+  it('can end with an error after its values', () => {
+    const { call, sink, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.VALUE, 'a');
+    reply(call, ReplyKind.EXCEPTION, { name: 'Error', message: 'no' }, { count: 1 });
+    expect(sink).toMatchObject({ values: ['a'], outcome: 'no' });
+  });
+
+  it.each([
+    ['a value', ReplyKind.VALUE, 2],
+    ['a value twice', ReplyKind.VALUE, 0],
+    ['the last values', ReplyKind.END, 3],
+    ['values before an error', ReplyKind.ERROR, 2],
+    ['values before an exception', ReplyKind.EXCEPTION, 5],
+  ])('that lacks or repeats %s is broken, and never started again', (_, kind, count) => {
+    const { path, call, sink, place, reply } = setUp({ attempts: 3 });
+    place(call);
+    reply(call, ReplyKind.VALUE, 'a');
+    reply(call, kind, 'x', { count });
+    expect(sink).toMatchObject({ values: ['a'], outcome: CloudsErrorCode.NODE_LOST });
+    expect(sink.failure.message).toBe(messages.streamBroken('sum', 'node-a'));
+    expect(path.cancelled).toEqual([[A, call.id]]);
+    expect(path.dispatched).toHaveLength(1);
+  });
+
+  it('that has begun is not started again when its node is lost, refuses or is silent', async () => {
+    for (const end of ['lost', 'refusal', 'timeout'] as const) {
+      const { caller, path, call, sink, place, reply } = setUp({ attempts: 3 });
+      place(call);
+      reply(call, ReplyKind.VALUE, 'a');
+      if (end === 'lost') caller.onNodeLost(path, A);
+      if (end === 'refusal') reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.CANCELLED));
+      if (end === 'timeout') await pass(3000 + WHEEL_MS);
+      expect(sink.ends, end).toHaveLength(1);
+      expect(path.dispatched, end).toHaveLength(1);
+    }
+  });
+
+  it('that has not begun is started elsewhere when its node is lost', () => {
+    const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    caller.onNodeLost(path, A);
+    place(call, B);
+    reply(call, ReplyKind.VALUE, 'b', { from: B });
+    expect(sink.values).toEqual(['b']);
+  });
+
+  it('takes the values of one node only', () => {
+    const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    caller.onNodeLost(path, A);
+    place(call, B);
+    reply(call, ReplyKind.VALUE, 'b', { from: B });
+    reply(call, ReplyKind.VALUE, 'a', { from: A, count: 1 });
+    reply(call, ReplyKind.END, undefined, { from: A, count: 1 });
+    expect(sink).toMatchObject({ values: ['b'], outcome: undefined });
+  });
+
+  it('times out when it is idle, and not while it keeps coming', async () => {
+    const { call, sink, place, reply } = setUp({ deadlineMs: 60_000 });
+    place(call);
+    for (let count = 0; count < 10; count++) {
+      await pass(900);
+      reply(call, ReplyKind.VALUE, count, { count });
+    }
+    expect(sink.outcome).toBeUndefined();
+    await pass(1000 + WHEEL_MS);
+    expect(sink).toMatchObject({ outcome: CloudsErrorCode.TIMEOUT, values: { length: 10 } });
+  });
+
+  it('is not taken over by the late first value of a node that was left', async () => {
+    const { call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, B);
+    reply(call, ReplyKind.VALUE, 'late', { from: A });
+    reply(call, ReplyKind.VALUE, 'b', { from: B });
+    reply(call, ReplyKind.END, undefined, { from: B, count: 1 });
+    expect(sink).toMatchObject({ values: ['b'], outcome: 'end' });
+  });
+});
+
+describe('the deadline of a stream that keeps coming', () => {
+  /** Ten values, 900 ms apart, of a call that waits 1000 ms for each. */
+  async function stream(options: CallOptions): Promise<RecordingSink> {
+    const defaults = parseOptions({ service: { callbackTimeout: 1000 } });
+    const { call, sink, place, reply } = setUp(callSettings('sum', 1, false, options, defaults));
+    place(call);
+    for (let count = 0; count < 10; count++) {
+      await pass(900);
+      reply(call, ReplyKind.VALUE, count, { count });
+    }
+    return sink;
+  }
+
+  it('is none, unless the call sets one', async () => {
+    expect(await stream({})).toMatchObject({ outcome: undefined, values: { length: 10 } });
+  });
+
+  it('is the one that the call sets', async () => {
+    const sink = await stream({ deadline: 5000 });
+    expect(sink).toMatchObject({ outcome: CloudsErrorCode.TIMEOUT, values: { length: 5 } });
+  });
+});
+
+describe('close', () => {
+  it('fails every call, cancels those that nodes have, and leaves no timer', async () => {
+    const { caller, path, call, sink, start, place } = setUp({ attempts: 3 });
+    const waiting = start();
+    place(call, A);
+    caller.close();
+    expect(sink.failure).toBeInstanceOf(CloudsClosedError);
+    expect(sink.failure.message).toBe(messages.closedDuringCall('sum'));
+    expect(waiting.sink.outcome).toBe(CloudsErrorCode.CLOSED);
+    expect(path.cancelled).toEqual([[A, call.id]]);
+    expect(caller.inFlight).toBe(0);
+    await pass(WHEEL_MS);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('fails them with the error that it is given', () => {
+    const { caller, sink } = setUp();
+    caller.close(() => cloudsError(CloudsErrorCode.DISCONNECTED, 'no Redis'));
+    expect(sink.failure).toMatchObject({ code: 'CLOUDS_DISCONNECTED', message: 'no Redis' });
+  });
+
+  it('is followed by calls that time out as ever', async () => {
+    const { caller, start } = setUp();
+    caller.close();
+    const { sink } = start();
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
+  it('leaves its timeout to a call that is made because another one failed', async () => {
+    const { caller, path } = setUp();
+    const again = new RecordingSink();
+    const sink = new RecordingSink();
+    sink.error = () => caller.start(fakeCall({}, path, again));
+    caller.start(fakeCall({}, path, sink));
+    caller.close();
+    await pass(1000 + WHEEL_MS);
+    expect(again.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+});

@@ -1,0 +1,472 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Call, CallSettings, Unplaced } from '../../../lib/node/call.js';
+import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import type { DispatchListener } from '../../../lib/node/ports.js';
+import { decodeMessage } from '../../../lib/protocol/decode.js';
+import { Keys } from '../../../lib/protocol/keys.js';
+import { fakeCall } from '../fakes/call.js';
+import { pass, turn, useFakeClock } from '../fakes/clock.js';
+import { FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
+
+const FRAMES_FROM = 6;
+const PICK_ONLY = '';
+const SKIP = '-';
+const MEBIBYTE = 1024 * 1024;
+const MINUTE = 60_000;
+/** The longest body that rides in the script. */
+const LARGEST_SMALL = 4 * 1024;
+const LARGE = { body: `0,"${'x'.repeat(LARGEST_SMALL)}"` };
+
+/** Notes what a dispatcher tells of its calls. */
+class Listener implements DispatchListener {
+  readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
+  readonly unplaced: { call: Call; reason: Unplaced }[] = [];
+  readonly refused: { call: Call; error: Error }[] = [];
+  readonly forgotten: { call: Call; attempt: number }[] = [];
+
+  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
+    this.placed.push({ call, attempt, incarnation, isResent });
+  }
+  onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
+    this.unplaced.push({ call, reason });
+  }
+  onRefused(call: Call, _attempt: number, error: Error): void {
+    this.refused.push({ call, error });
+  }
+  onForgotten(call: Call, attempt: number): void {
+    this.forgotten.push({ call, attempt });
+  }
+}
+
+/** A dispatcher that runs, of the node `caller` in its third incarnation. */
+function setUp() {
+  const redis = new FakeRedis();
+  const listener = new Listener();
+  const address = { nodeId: 'caller', incarnation: 'caller.3' };
+  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener);
+  dispatcher.resume();
+  const add = (count = 1, settings: Partial<CallSettings> = {}) => {
+    const calls = Array.from({ length: count }, () => fakeCall(settings));
+    for (const call of calls) dispatcher.add(call);
+    return calls;
+  };
+  const addOne = (settings?: Partial<CallSettings>) => add(1, settings)[0]!;
+  /** What was sent in this turn. */
+  const sent = async () => (await turn(), redis.takeScripts('dispatch'));
+  const cut = (script: SentScript) => (dispatcher.pause(), script.cut());
+  return { redis, listener, address, dispatcher, add, addOne, sent, cut };
+}
+
+const framesOf = ({ args }: SentScript) => args.slice(FRAMES_FROM).map(String);
+const sequenceOf = ({ args: [sequence] }: SentScript) => Number(sequence);
+const lengthOf = (script: SentScript) =>
+  framesOf(script).reduce((sum, frame) => sum + Buffer.byteLength(frame), 0);
+/** Gives every request of the script to `member`. */
+const placeAll = (script: SentScript, member = 'node.1') =>
+  script.answer(`1000|${member}|${framesOf(script).fill('1').join(',')}`);
+
+useFakeClock();
+
+describe('a turn of the event loop', () => {
+  it('is one run of the script per service', async () => {
+    const { add, sent } = setUp();
+    add(3, { service: 'sum' });
+    add(2, { service: 'product' });
+    add(1, { service: 'sum' });
+    const scripts = await sent();
+    expect(scripts.map(({ keys }) => keys)).toEqual([
+      ['t:S:sum', 't:F:caller'],
+      ['t:S:product', 't:F:caller'],
+    ]);
+    expect(scripts.map((script) => framesOf(script).length)).toEqual([4, 2]);
+  });
+
+  it('sends what the script needs to know, and a frame per request', async () => {
+    const { addOne, sent } = setUp();
+    const call = addOne({ timeoutMs: 500, body: '{"a":"b"},[1,2]' });
+    await pass(0);
+    const { args } = only(await sent());
+    expect(args).toEqual([
+      1,
+      256,
+      10 * MINUTE,
+      't:P:',
+      '"caller.3","sum",[',
+      '',
+      `["${call.id}",500,1,{"a":"b"},[1,2]]`,
+    ]);
+  });
+
+  it('says of a one-way call that its attempt is 0', async () => {
+    const { addOne, sent } = setUp();
+    const call = addOne({ isOneWay: true });
+    expect(framesOf(only(await sent()))).toEqual([`["${call.id}",1000,0,0,[1,2,3]]`]);
+  });
+
+  it('says how much time a call has left when it is sent', async () => {
+    const { dispatcher, addOne, sent } = setUp();
+    dispatcher.pause();
+    const call = addOne({ timeoutMs: 1000 });
+    await pass(300);
+    dispatcher.resume();
+    expect(framesOf(only(await sent()))).toEqual([`["${call.id}",700,1,0,[1,2,3]]`]);
+  });
+
+  it('sends nothing when nothing waits, and keeps no timer', async () => {
+    const { sent } = setUp();
+    expect(await sent()).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('leaves out calls that are settled or were taken back', async () => {
+    const { dispatcher, addOne, sent } = setUp();
+    const [settled, removed, stays] = [addOne(), addOne(), addOne()];
+    settled.isSettled = true;
+    dispatcher.remove(removed);
+    expect(framesOf(only(await sent()))).toEqual([expect.stringContaining(stays.id)]);
+  });
+
+  it('renews the fence with the first batch and then once a minute', async () => {
+    const { add, sent } = setUp();
+    const ttls: unknown[] = [];
+    for (let i = 0; i < 25; i++) {
+      add();
+      const script = only(await sent());
+      ttls.push(script.args[2]);
+      placeAll(script);
+      await pass(5000);
+    }
+    expect(ttls.filter((ttl) => ttl === 10 * MINUTE)).toHaveLength(3);
+    expect(ttls.filter((ttl) => ttl === 0)).toHaveLength(22);
+  });
+});
+
+describe('a run of the script', () => {
+  it('has at most 500 frames', async () => {
+    const { add, sent } = setUp();
+    add(1201);
+    expect((await sent()).map((script) => framesOf(script).length)).toEqual([500, 500, 201]);
+  });
+
+  it('has at most 4 MiB', async () => {
+    const { add, sent } = setUp();
+    add(2000, { body: `0,"${'x'.repeat(LARGEST_SMALL - 4)}"` });
+    const scripts = await sent();
+    expect(Math.max(...scripts.map(lengthOf))).toBeLessThanOrEqual(4 * MEBIBYTE);
+    expect(scripts.flatMap(framesOf)).toHaveLength(2000);
+  });
+
+  it('has at most 4 MiB also in a script of three bytes a character', async () => {
+    const { add, sent } = setUp();
+    add(500, { body: `0,"${'名'.repeat(LARGEST_SMALL - 4)}"` });
+    expect(Math.max(...(await sent()).map(lengthOf))).toBeLessThanOrEqual(4 * MEBIBYTE);
+  });
+
+  it('has the next number', async () => {
+    const { add, sent } = setUp();
+    add(600, { service: 'sum' });
+    add(1, { service: 'product' });
+    const first = await sent();
+    add();
+    expect([...first, ...(await sent())].map(sequenceOf)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('waits while 256 others are unanswered', async () => {
+    const { add, sent } = setUp();
+    add(300 * 500);
+    const scripts = await sent();
+    expect(scripts).toHaveLength(256);
+    expect(await sent()).toEqual([]);
+    for (const script of scripts.slice(0, 10)) placeAll(script);
+    const more = await sent();
+    expect(more.map(sequenceOf)).toEqual(Array.from({ length: 10 }, (_, i) => 257 + i));
+    for (const script of [...scripts.slice(10), ...more]) placeAll(script);
+    expect(await sent()).toHaveLength(34);
+  });
+
+  it('does not wait for other services that are full', async () => {
+    const { add, sent, listener } = setUp();
+    add(257 * 500, { service: 'sum' });
+    const other = add(1, { service: 'product' });
+    const scripts = await sent();
+    placeAll(only(scripts.slice(0, 1)));
+    placeAll(only(scripts.slice(1, 2)));
+    const services = (await sent()).map(({ keys: [key] }) => key);
+    expect(services).toEqual(['t:S:sum', 't:S:product']);
+    expect(listener.placed.map(({ call }) => call)).not.toContain(other[0]);
+  });
+
+  it('is sent when a stale one has made room', async () => {
+    const { add, sent } = setUp();
+    add(257 * 500);
+    const scripts = await sent();
+    scripts[0]!.refuse('STALE this batch is older than the fence');
+    expect(await sent()).toHaveLength(1);
+  });
+});
+
+describe('the answer of the script', () => {
+  it('says which node each call went to', async () => {
+    const { listener, add, sent } = setUp();
+    const [a, b, c] = add(3) as [Call, Call, Call];
+    only(await sent()).answer('1000|node-a.1,node-b.2!|2,1,2');
+    await turn();
+    expect(listener.placed).toEqual([
+      { call: a, attempt: 1, incarnation: 'node-b.2', isResent: false },
+      { call: b, attempt: 1, incarnation: 'node-a.1', isResent: false },
+      { call: c, attempt: 1, incarnation: 'node-b.2', isResent: false },
+    ]);
+  });
+
+  it('says why a call went to none', async () => {
+    const { listener, add, sent } = setUp();
+    const [a, b, c, d] = add(4) as [Call, Call, Call, Call];
+    only(await sent()).answer('1000|node-a.1|0,-1,-2,1');
+    await turn();
+    expect(listener.unplaced).toEqual([
+      { call: a, reason: 'no-node' },
+      { call: b, reason: 'overloaded' },
+      { call: c, reason: 'only-tried' },
+    ]);
+    expect(listener.placed.map(({ call }) => call)).toEqual([d]);
+  });
+
+  it('can be that Redis refuses', async () => {
+    const { listener, add, sent } = setUp();
+    const calls = add(2);
+    only(await sent()).refuse('OOM command not allowed');
+    await turn();
+    expect(listener.refused.map(({ call }) => call)).toEqual(calls);
+    expect(listener.refused.map(({ error }) => error.message)).toContain('OOM command not allowed');
+    expect(await sent()).toEqual([]);
+  });
+
+  it('can be that the batch is too old for the fence', async () => {
+    const { listener, add, sent } = setUp();
+    const [call] = add();
+    only(await sent()).refuse('STALE this batch is older than the fence');
+    await turn();
+    expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
+    expect(listener.refused).toEqual([]);
+  });
+});
+
+describe('the nodes that a call has tried', () => {
+  it('are passed over, by the number of the request', async () => {
+    const { add, sent } = setUp();
+    const [, second, third] = add(3) as [Call, Call, Call];
+    second.addTried('node-a.7');
+    second.addTried('node-b.1');
+    second.addTried('node-a.8');
+    third.addTried('node-c.1');
+    third.mayRepeatNode = true;
+    const { args } = only(await sent());
+    expect(JSON.parse(String(args[5]))).toEqual({
+      2: { nodes: ['node-a', 'node-b'], again: false },
+      3: { nodes: ['node-c'], again: true },
+    });
+  });
+});
+
+describe('a cut connection', () => {
+  it('keeps calls back until it is there again', async () => {
+    const { dispatcher, add, sent } = setUp();
+    dispatcher.pause();
+    add(2);
+    expect(await sent()).toEqual([]);
+    dispatcher.resume();
+    expect(framesOf(only(await sent()))).toHaveLength(2);
+  });
+
+  it('holds also what was to be sent in this turn', async () => {
+    const { dispatcher, add, sent } = setUp();
+    add();
+    dispatcher.pause();
+    expect(await sent()).toEqual([]);
+    dispatcher.resume();
+    expect(await sent()).toHaveLength(1);
+  });
+
+  it('has the batches without an answer sent again, each with its number, before new ones', async () => {
+    const { dispatcher, listener, address, add, sent, cut } = setUp();
+    const calls = add(2);
+    const first = only(await sent());
+    cut(first);
+    add();
+    address.incarnation = 'caller.4';
+    await turn();
+    dispatcher.resume();
+    const [again, next] = (await sent()) as [SentScript, SentScript];
+    expect([again, next].map(sequenceOf)).toEqual([1, 2]);
+    expect(again.args[4]).toBe('"caller.4","sum",[');
+    expect(framesOf(again)).toHaveLength(2);
+    placeAll(again);
+    await turn();
+    expect(listener.placed).toEqual(
+      calls.map((call) => ({ call, attempt: 1, incarnation: 'node.1', isResent: true })),
+    );
+  });
+
+  it('may cut what was sent again', async () => {
+    const { dispatcher, add, sent, cut } = setUp();
+    add();
+    for (let i = 0; i < 3; i++) {
+      const script = only(await sent());
+      expect(sequenceOf(script)).toBe(1);
+      cut(script);
+      await turn();
+      dispatcher.resume();
+    }
+  });
+
+  it('lets calls drop out that nobody waits for, so that they cannot run now', async () => {
+    const { dispatcher, add, sent, cut } = setUp();
+    const [settled, wanted, moved] = add(3) as [Call, Call, Call];
+    cut(only(await sent()));
+    settled.isSettled = true;
+    moved.leave(performance.now());
+    await turn();
+    dispatcher.resume();
+    expect(framesOf(only(await sent()))).toEqual([SKIP, expect.stringContaining(wanted.id), SKIP]);
+  });
+
+  it('drops a batch of which nothing is wanted', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUp();
+    const [call] = add() as [Call];
+    cut(only(await sent()));
+    call.isSettled = true;
+    await turn();
+    dispatcher.resume();
+    expect(await sent()).toEqual([]);
+    expect(listener.placed).toEqual([]);
+  });
+
+  it('that lasts longer than the fence makes its batches forgotten', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUp();
+    const [call] = add(1, { timeoutMs: 60 * MINUTE }) as [Call];
+    cut(only(await sent()));
+    await pass(10 * MINUTE);
+    dispatcher.resume();
+    expect(await sent()).toEqual([]);
+    expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
+  });
+
+  it('sends again only what it cut', async () => {
+    const { dispatcher, add, sent } = setUp();
+    add();
+    const script = only(await sent());
+    dispatcher.pause();
+    dispatcher.resume();
+    expect(await sent()).toEqual([]);
+    placeAll(script);
+  });
+});
+
+describe('a large call', () => {
+  it('is placed by the script, which does not see its data, and then published', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    const call = addOne(LARGE);
+    const script = only(await sent());
+    expect(framesOf(script)).toEqual([PICK_ONLY]);
+    placeAll(script, 'node-a.1!');
+    await turn();
+    const [name, channel, text] = only(redis.takeCommands());
+    expect([name, channel]).toEqual(['publish', 't:P:node-a.1']);
+    expect(decodeMessage(String(text), MEBIBYTE)).toMatchObject({
+      redisMs: 1000,
+      from: 'caller.3',
+      service: 'sum',
+      frames: [{ id: call.id, attempt: 1, data: 'x'.repeat(LARGEST_SMALL) }],
+    });
+    expect(listener.placed).toEqual([
+      { call, attempt: 1, incarnation: 'node-a.1', isResent: false },
+    ]);
+  });
+
+  it.each([
+    [LARGEST_SMALL, false],
+    [LARGEST_SMALL + 1, true],
+  ])('is one whose body has %d characters: %j', async (length, isLarge) => {
+    const { addOne, sent } = setUp();
+    addOne({ body: 'x'.repeat(length) });
+    expect(framesOf(only(await sent()))[0] === PICK_ONLY).toBe(isLarge);
+  });
+
+  it('is not told to be placed before it is published', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    let answer!: (value?: unknown) => void;
+    redis.pipelineHeld = new Promise((resolve) => (answer = resolve));
+    addOne(LARGE);
+    placeAll(only(await sent()));
+    await turn();
+    expect(listener.placed).toEqual([]);
+    answer();
+    await turn();
+    expect(listener.placed).toHaveLength(1);
+  });
+
+  it('that reaches nobody is dispatched again, without that node', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    redis.reply = ([name]) => (name === 'publish' ? 0 : 1);
+    const call = addOne(LARGE);
+    placeAll(only(await sent()), 'node-a.1!');
+    const again = only(await sent());
+    expect(redis.takeCommands()).toContainEqual(['zrem', 't:S:sum', 'node-a.1!']);
+    expect(listener.placed).toEqual([]);
+    expect(call.attempt).toBe(1);
+    redis.reply = () => 1;
+    placeAll(again, 'node-b.1');
+    await turn();
+    expect(listener.placed).toMatchObject([{ call, incarnation: 'node-b.1' }]);
+  });
+
+  it('that was settled or moved meanwhile is not published', async () => {
+    const { redis, add, sent } = setUp();
+    const [settled, moved] = add(2, LARGE) as [Call, Call];
+    const script = only(await sent());
+    settled.isSettled = true;
+    moved.leave(performance.now());
+    placeAll(script);
+    await turn();
+    expect(redis.takeCommands()).toEqual([]);
+  });
+
+  it('whose PUBLISH is cut counts as placed, so that its node is asked', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    redis.cutPipelines();
+    const call = addOne(LARGE);
+    placeAll(only(await sent()));
+    await turn();
+    expect(listener.placed).toMatchObject([{ call, incarnation: 'node.1' }]);
+  });
+
+  it('whose PUBLISH is refused is refused', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    redis.reply = () => redisError('NOPERM no permissions to access a channel');
+    const call = addOne(LARGE);
+    placeAll(only(await sent()));
+    await turn();
+    expect(listener.placed).toEqual([]);
+    expect(listener.refused).toMatchObject([{ call }]);
+  });
+
+  it('is told after the small ones of its batch', async () => {
+    const { listener, addOne, sent } = setUp();
+    const [large, small] = [addOne(LARGE), addOne()];
+    placeAll(only(await sent()));
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual([small, large]);
+  });
+});
+
+describe('close', () => {
+  it('forgets what waits, and leaves no timer', async () => {
+    const { dispatcher, add, sent } = setUp();
+    add(3);
+    dispatcher.close();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await sent()).toEqual([]);
+    dispatcher.resume();
+    expect(await sent()).toEqual([]);
+  });
+});

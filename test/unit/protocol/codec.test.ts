@@ -1,0 +1,209 @@
+import { describe, expect, it } from 'vitest';
+import { CloudsExpiredError } from '../../../lib/common/errors.js';
+import { decodeMessage } from '../../../lib/protocol/decode.js';
+import {
+  endFrame,
+  errorFrame,
+  farewellMessage,
+  idsMessage,
+  refusalFrame,
+  replyMessage,
+  requestBody,
+  requestFrame,
+  requestHeader,
+  requestMessage,
+  resultFrame,
+  unknownFrame,
+  valueFrame,
+} from '../../../lib/protocol/encode.js';
+import {
+  MessageKind,
+  ONE_WAY,
+  type ReplyMessage,
+  ReplyKind,
+} from '../../../lib/protocol/frames.js';
+import { encodeData } from '../../../lib/protocol/payload.js';
+
+const LIMIT = 1024 * 1024;
+const FROM = 'node-A_1.3';
+const ID = 'call-Id_1';
+
+const decode = (text: string) => decodeMessage(text, LIMIT);
+
+/** The frame of what a handler threw. */
+const failure = (id: string, count: number, error: unknown) => errorFrame(id, count, error, LIMIT);
+
+/** What one request frame is after the wire, as the script or the caller puts it into a message. */
+function request(data: unknown, metadata?: Record<string, string>) {
+  const frame = requestFrame(ID, 500, 2, requestBody(metadata, encodeData(data, LIMIT)));
+  return decode(requestMessage(1_700_000_000_000, requestHeader(FROM, 'sum'), frame));
+}
+
+function reply(...frames: string[]): ReplyMessage {
+  return decode(replyMessage(FROM, frames)) as ReplyMessage;
+}
+
+describe('a request', () => {
+  const frame = { id: ID, timeLeftMs: 500, attempt: 2, metadata: undefined, data: undefined };
+  const message = {
+    kind: 'q',
+    redisMs: 1_700_000_000_000,
+    from: FROM,
+    service: 'sum',
+    malformed: 0,
+    malformedIds: [],
+  };
+
+  const VALUES: { data: unknown }[] = [
+    { data: undefined },
+    { data: null },
+    { data: 0 },
+    { data: false },
+    { data: '' },
+    { data: '文字 "\\ \n' },
+    { data: [1, 2, 3] },
+    { data: { a: { b: ['c'] } } },
+    { data: [] },
+    { data: { constructor: 1 } },
+  ];
+
+  it.each(VALUES)('arrives with $data', ({ data }) => {
+    expect(request(data)).toEqual({ ...message, frames: [{ ...frame, data }] });
+  });
+
+  it.each<Record<string, string>>([{}, { 'x-request-id': 'a1', 名: '"值"' }])(
+    'arrives with the metadata %j',
+    (metadata) => {
+      expect(request([1], metadata)).toEqual({
+        ...message,
+        frames: [{ ...frame, metadata, data: [1] }],
+      });
+      expect(request(undefined, metadata)).toMatchObject({ frames: [{ ...frame, metadata }] });
+    },
+  );
+
+  it.each(['服务名', '{"cmd":"sum"}', 'a"b\\c', '\\'])('arrives at the service %j', (service) => {
+    const text = requestMessage(1, requestHeader(FROM, service), requestFrame(ID, 1, 1, '0'));
+    expect(decode(text)).toMatchObject({ service, from: FROM });
+  });
+
+  it('wants no reply when its attempt is 0', () => {
+    const text = requestMessage(1, requestHeader(FROM, 's'), requestFrame(ID, 1, ONE_WAY, '0'));
+    expect(decode(text)).toMatchObject({ frames: [{ attempt: ONE_WAY }] });
+  });
+
+  it('keeps its place among the others of its batch', () => {
+    const frames = ['a', 'b', 'c'].map((id) => requestFrame(id, 1, 1, '0,1')).join(',');
+    expect(decode(requestMessage(1, requestHeader(FROM, 's'), frames))).toMatchObject({
+      frames: [{ id: 'a' }, { id: 'b' }, { id: 'c' }],
+    });
+  });
+});
+
+describe('a reply', () => {
+  const refusal = new CloudsExpiredError('late', { details: { lateMs: 5 } });
+
+  it.each([
+    ['a result', resultFrame(ID, '[6]'), ReplyKind.RESULT, 0, [6]],
+    ['a result of null', resultFrame(ID, 'null'), ReplyKind.RESULT, 0, null],
+    ['no result', resultFrame(ID, ''), ReplyKind.END, 0, undefined],
+    ['a value of a stream', valueFrame(ID, 7, '{"a":1}'), ReplyKind.VALUE, 7, { a: 1 }],
+    ['an undefined value of a stream', valueFrame(ID, 0, ''), ReplyKind.VALUE, 0, null],
+    ['the end of a stream', endFrame(ID, 8), ReplyKind.END, 8, undefined],
+    ['a thrown object', failure(ID, 0, { status: 4 }), ReplyKind.ERROR, 0, { status: 4 }],
+    ['a thrown string', failure(ID, 2, 'no'), ReplyKind.ERROR, 2, 'no'],
+    ['a thrown undefined', failure(ID, 0, undefined), ReplyKind.ERROR, 0, null],
+    [
+      'a thrown Error',
+      failure(ID, 1, new TypeError('bad')),
+      ReplyKind.EXCEPTION,
+      1,
+      { name: 'TypeError', message: 'bad' },
+    ],
+    [
+      'a refusal',
+      refusalFrame(ID, 0, refusal),
+      ReplyKind.REFUSAL,
+      0,
+      { code: 'CLOUDS_EXPIRED', message: 'late', details: { lateMs: 5 } },
+    ],
+    ['an unknown call', unknownFrame(ID), ReplyKind.UNKNOWN, 0, undefined],
+  ])('carries %s', (_, frame, kind, count, value) => {
+    expect(reply(frame)).toEqual({
+      kind: MessageKind.REPLIES,
+      from: FROM,
+      frames: [{ id: ID, kind, count, value }],
+      malformed: 0,
+    });
+  });
+
+  it('keeps its place among the others of its batch', () => {
+    const frames = reply(valueFrame('a', 0, '1'), valueFrame('a', 1, '2'), endFrame('a', 2)).frames;
+    expect(frames.map(({ count }) => count)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('an Error on the wire', () => {
+  it('keeps its own properties and loses its stack', () => {
+    const error = Object.assign(new RangeError('no'), { status: 409, info: { a: [1] } });
+    const [frame] = reply(failure(ID, 0, error)).frames;
+    expect(frame?.value).toEqual({
+      name: 'RangeError',
+      message: 'no',
+      status: 409,
+      info: { a: [1] },
+    });
+  });
+
+  it('loses a stack that is its own enumerable property', () => {
+    const error = new Error('no');
+    Object.defineProperty(error, 'stack', { value: 'secret place', enumerable: true });
+    expect(failure(ID, 0, error)).not.toContain('secret place');
+  });
+
+  it('arrives with its text when what hangs on it cannot be written', () => {
+    const error = Object.assign(new Error('no'), { big: 1n });
+    expect(reply(failure(ID, 0, error)).frames).toMatchObject([{ value: 'no' }]);
+    const circle: Record<string, unknown> = { message: 'round' };
+    circle.self = circle;
+    expect(reply(failure(ID, 0, circle)).frames).toMatchObject([{ value: 'round' }]);
+    expect(reply(failure(ID, 0, 10n)).frames).toMatchObject([{ value: '10' }]);
+  });
+
+  it('does not take the other replies of its message down when it is too deep', () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 100; i++) deep = { deep };
+    const frames = [
+      resultFrame('other', '1'),
+      failure(ID, 0, Object.assign(new Error('no'), { deep })),
+    ];
+    expect(reply(...frames).frames).toMatchObject([{ id: 'other' }, { id: ID }]);
+  });
+
+  it('arrives even if its text cannot be written', () => {
+    expect(reply(failure(ID, 0, { message: 1n })).frames).toMatchObject([{ id: ID }]);
+  });
+});
+
+describe('ids', () => {
+  it.each([MessageKind.CANCEL, MessageKind.ASK])('of calls arrive in a %s message', (kind) => {
+    const ids = ['a', 'b-2', 'c_3'];
+    expect(decode(idsMessage(kind, FROM, ids))).toEqual({ kind, from: FROM, ids });
+    expect(decode(idsMessage(kind, FROM, []))).toEqual({ kind, from: FROM, ids: [] });
+  });
+});
+
+describe('what a node sends to itself', () => {
+  it('is a farewell with its token', () => {
+    expect(decode(farewellMessage('token_1'))).toEqual({ kind: 'f', token: 'token_1' });
+  });
+
+  it('is a probe as the script writes it', () => {
+    expect(decode('[1,"p",1700000000000,12,[1000,-3]]')).toEqual({
+      kind: 'p',
+      redisMs: 1_700_000_000_000,
+      beat: 12,
+      scores: [1000, -3],
+    });
+  });
+});

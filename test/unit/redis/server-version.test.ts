@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { CloudsBadOptionsError } from '../../../lib/common/errors.js';
+import { messages } from '../../../lib/common/messages.js';
+import { checkServerVersion } from '../../../lib/redis/server-version.js';
+import { thrown } from '../../support/thrown.js';
+
+const info = (...lines: string[]) => ['# Server', ...lines, 'os:Linux', ''].join('\r\n');
+
+describe('checkServerVersion', () => {
+  it.each([
+    ['redis_version:7.0.0'],
+    ['redis_version:7.0.15'],
+    ['redis_version:7.4.1'],
+    ['redis_version:8.2.0'],
+    ['redis_version:10.0.0'],
+    ['redis_version:255.255.255'],
+    ['redis_version:7.2.4', 'server_name:valkey', 'valkey_version:7.2.5'],
+    ['redis_version:7.2.4', 'valkey_version:8.0.1'],
+    ['redis_version:7.2.4', 'valkey_version:10.0.0'],
+    ['redis_version:unstable'],
+    [],
+  ])('takes %s %s %s', (...lines) => {
+    expect(() => checkServerVersion(info(...lines), 'a:1')).not.toThrow();
+  });
+
+  it.each([
+    ['Redis 6.2.14', 'redis_version:6.2.14'],
+    ['Redis 6.9.240', 'redis_version:6.9.240'],
+    ['Redis 2.8', 'redis_version:2.8'],
+    ['Valkey 7.1.9', 'redis_version:7.2.4', 'valkey_version:7.1.9'],
+    ['Valkey 6.0.0', 'valkey_version:6.0.0', 'redis_version:7.2.4'],
+  ])('refuses %s', (version, ...lines) => {
+    const error = thrown(() => checkServerVersion(info(...lines), 'a.example:6379'));
+    expect(error).toBeInstanceOf(CloudsBadOptionsError);
+    expect(error.message).toBe(messages.serverTooOld('a.example:6379', version));
+  });
+});
