@@ -23,10 +23,6 @@ import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 import type { ReplyKeeper } from './reply-keeper.js';
 
-/** What has so little of its time left is not started: the age is not known more exactly than that. */
-const MARGIN_SHARE = 0.1;
-const MAX_MARGIN_MS = 20;
-
 /**
  * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
@@ -206,8 +202,7 @@ export class Executor implements Responder {
     ageMs: number,
   ): CloudsError | undefined {
     const { service } = registration;
-    const margin = Math.min(MAX_MARGIN_MS, frame.timeLeftMs * MARGIN_SHARE);
-    if (ageMs >= frame.timeLeftMs - margin) {
+    if (ageMs >= frame.timeLeftMs) {
       return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
     }
     if (!registration.isFull) return undefined;

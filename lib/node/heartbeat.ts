@@ -26,6 +26,12 @@ export interface HeartbeatListener {
   onError(error: Error): void;
 }
 
+interface Beat {
+  /** By `performance.now()`. */
+  readonly sentAt: number;
+  readonly snapshots: readonly Snapshot[];
+}
+
 interface Snapshot {
   readonly registration: Registration;
   readonly then: PointSnapshot;
@@ -40,7 +46,7 @@ export class Heartbeat {
   #immediate: NodeJS.Immediate | undefined;
   #beat = 0;
   #heardBeat = 0;
-  #snapshots = new Map<number, readonly Snapshot[]>();
+  #pending = new Map<number, Beat>();
 
   constructor(
     private readonly redis: RedisPort,
@@ -63,15 +69,16 @@ export class Heartbeat {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
     this.#timer = this.#immediate = undefined;
-    this.#snapshots.clear();
+    this.#pending.clear();
   }
 
   onProbe({ beat, redisMs, scores }: ProbeMessage): void {
-    const snapshots = this.#snapshots.get(beat);
-    if (snapshots === undefined) return;
-    for (const older of this.#snapshots.keys()) if (older <= beat) this.#snapshots.delete(older);
+    const pending = this.#pending.get(beat);
+    if (pending === undefined) return;
+    const { sentAt, snapshots } = pending;
+    for (const older of this.#pending.keys()) if (older <= beat) this.#pending.delete(older);
     this.#heardBeat = beat;
-    this.clock.observe(redisMs);
+    this.clock.observe(sentAt, redisMs);
     snapshots.forEach(({ registration, then }, index) => {
       const score = scores[index];
       if (score === undefined || this.registry.get(registration.service) !== registration) return;
@@ -105,10 +112,11 @@ export class Heartbeat {
   #send(): void {
     const beat = ++this.#beat;
     const registrations = this.registry.present();
-    this.#snapshots.set(
-      beat,
-      registrations.map((registration) => ({ registration, then: snapshotOf(registration) })),
-    );
+    const snapshots = registrations.map((registration) => ({
+      registration,
+      then: snapshotOf(registration),
+    }));
+    this.#pending.set(beat, { sentAt: performance.now(), snapshots });
     const { nodeId, incarnation, inbox } = this.identity;
     const keys = [
       this.keys.node(nodeId),

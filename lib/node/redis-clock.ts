@@ -2,15 +2,16 @@ const SAMPLES = 8;
 
 /**
  * Tells how old a message is that carries Redis's time, whatever the clocks of the two machines say.
- * A probe's delay can only make the difference of the clocks look larger, so the least of the last few
- * is the best; a process that was frozen does not take its own sleep for the difference.
+ * Redis stamps a probe after it was sent, so the difference of the clocks is at least that between its
+ * sending and its stamp, and the largest of the last few comes closest. When a probe *arrives* says less:
+ * a process that is busy, or was frozen, reads it late, and would think all messages younger than they are.
  */
 export class RedisClock {
   readonly #differences: number[] = [];
 
-  /** A message that Redis stamped has just arrived. */
-  observe(redisMs: number): void {
-    this.#differences.push(performance.now() - redisMs);
+  /** A message that was sent at `sentAt`, by `performance.now()`, was stamped by Redis. */
+  observe(sentAt: number, redisMs: number): void {
+    this.#differences.push(sentAt - redisMs);
     if (this.#differences.length > SAMPLES) this.#differences.shift();
   }
 
@@ -22,6 +23,6 @@ export class RedisClock {
   /** How long ago Redis stamped a message, in ms; 0 while that is not known. */
   ageMs(redisMs: number): number {
     if (this.#differences.length === 0) return 0;
-    return Math.max(0, performance.now() - redisMs - Math.min(...this.#differences));
+    return Math.max(0, performance.now() - redisMs - Math.max(...this.#differences));
   }
 }

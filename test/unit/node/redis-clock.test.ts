@@ -17,7 +17,7 @@ describe('the age of a message', () => {
 
   it('does not depend on what time the two clocks show', async () => {
     const clock = new RedisClock();
-    clock.observe(redisNow());
+    clock.observe(performance.now(), redisNow());
     const stamp = redisNow();
     await pass(700);
     expect(clock.ageMs(stamp)).toBe(700);
@@ -25,31 +25,41 @@ describe('the age of a message', () => {
 
   it('is never negative', () => {
     const clock = new RedisClock();
-    clock.observe(redisNow());
+    clock.observe(performance.now(), redisNow());
     expect(clock.ageMs(redisNow() + 50)).toBe(0);
   });
 
   it('is taken from the fastest of the last probes, as a slow one makes the clocks look apart', async () => {
     const clock = new RedisClock();
-    for (const delayMs of [300, 2, 500]) clock.observe(redisNow() - delayMs);
+    for (const delayMs of [300, 2, 500]) clock.observe(performance.now() - delayMs, redisNow());
     const stamp = redisNow();
     await pass(100);
-    expect(clock.ageMs(stamp)).toBe(98);
+    expect(clock.ageMs(stamp)).toBe(102);
+  });
+
+  it('is the same however late the process reads its probes', async () => {
+    const clock = new RedisClock();
+    const [sentAt, stamp] = [performance.now(), redisNow()];
+    await pass(30);
+    clock.observe(sentAt, stamp);
+    const request = redisNow();
+    await pass(300);
+    expect(clock.ageMs(request)).toBe(300);
   });
 
   it('is not taken for a difference of the clocks when the process was frozen', async () => {
     const clock = new RedisClock();
-    clock.observe(redisNow());
-    const [request, probe] = [redisNow(), redisNow()];
+    clock.observe(performance.now(), redisNow());
+    const [request, sentAt, probe] = [redisNow(), performance.now(), redisNow()];
     await pass(10_000);
-    clock.observe(probe);
+    clock.observe(sentAt, probe);
     expect(clock.ageMs(request)).toBe(10_000);
   });
 
   it('follows the clocks when they drift apart: old probes are forgotten', async () => {
     const clock = new RedisClock();
-    clock.observe(redisNow() + 60_000);
-    for (let i = 0; i < 8; i++) clock.observe(redisNow());
+    clock.observe(performance.now() + 60_000, redisNow());
+    for (let i = 0; i < 8; i++) clock.observe(performance.now(), redisNow());
     const stamp = redisNow();
     await pass(100);
     expect(clock.ageMs(stamp)).toBe(100);
