@@ -5,9 +5,12 @@ import { memberOf, randomId } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
 import { freePoints } from './points.js';
+import type { RedisClock } from './redis-clock.js';
 import type { Registration } from './registry.js';
 
 const FAREWELL_MS = 1000;
+/** The script's word for an inbox that nobody listens on. */
+const NOT_SUBSCRIBED = 0;
 
 /** Who this node is in Redis at the moment. */
 export interface Identity {
@@ -27,6 +30,7 @@ export class Membership {
     private readonly redis: RedisPort,
     private readonly keys: Keys,
     private readonly identity: Identity,
+    private readonly clock: RedisClock,
     private readonly entryTtlMs: number,
   ) {}
 
@@ -36,7 +40,8 @@ export class Membership {
     const { nodeId, incarnation, predecessor, inbox } = this.identity;
     const keys = [this.keys.node(nodeId), ...this.#sets(registrations)];
     const args = registrations.flatMap((one) => [mark(one), freePoints(one)]);
-    await this.#run('register', keys, [
+    const sentAt = performance.now();
+    const redisMs = await this.#register(keys, [
       incarnation,
       inbox,
       predecessor,
@@ -44,6 +49,8 @@ export class Membership {
       this.entryTtlMs,
       ...args,
     ]);
+    // Before the first probe: a node that is frozen right after its start must know what is too old.
+    if (redisMs !== NOT_SUBSCRIBED) this.clock.observe(sentAt, redisMs);
   }
 
   /**
@@ -87,9 +94,9 @@ export class Membership {
     return registrations.map(({ service }) => this.keys.service(service));
   }
 
-  async #run(script: 'register', keys: string[], args: (string | number)[]): Promise<void> {
+  async #register(keys: string[], args: (string | number)[]): Promise<number> {
     try {
-      await this.redis.run(script, keys, args);
+      return Number(await this.redis.run('register', keys, args));
     } catch (error) {
       throw isRedisReply(error) ? refused(error) : error;
     }

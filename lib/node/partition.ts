@@ -76,7 +76,7 @@ export class Partition implements CallPath, Identity {
       options.maxPayloadBytes,
     );
     this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls);
-    this.#membership = new Membership(redis, this.#keys, this, entryTtlMs);
+    this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     this.#watch = new Watch(redis, this.#keys, this, calls, {
       returnMs: options.noNodeGraceMs,
       silenceMs: options.heartbeatMs,

@@ -13,11 +13,11 @@ ARGV[4]    what the node says about itself, JSON
 ARGV[5]    ms that the entry lives without a heartbeat
 ARGV[6..]  per set two: the mark at the end of its members, its free capacity
 
-Output     REGISTERED, or NOT_SUBSCRIBED: nobody listens on the inbox, nothing was written
+Output     Redis's clock in ms; or NOT_SUBSCRIBED: nobody listens on the inbox, nothing was written
 ]]
 --@include points
 
-local REGISTERED, NOT_SUBSCRIBED = 1, 0
+local NOT_SUBSCRIBED = 0
 local FIRST_SET, ARGUMENTS_PER_SET, FIRST_ARGUMENT = 2, 2, 6
 
 if redis.call('PUBSUB', 'NUMSUB', ARGV[2])[2] == 0 then return NOT_SUBSCRIBED end
@@ -29,4 +29,4 @@ for i = FIRST_SET, #KEYS do
   redis.call('ZADD', KEYS[i], 'NX', scoreOf(free, ticks), ARGV[1] .. mark)
 end
 redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
-return REGISTERED
+return nowMs

@@ -87,6 +87,7 @@ describe('when the process of a node is frozen', () => {
 
     frozen.resume();
     expect(await caller.send('work', { key: 'fresh' })).toBe(frozen.id);
+    await until('the program has said so', () => frozen.runs.length > 0);
     expect(frozen.runs.map(({ key }) => key)).toEqual(['fresh']);
     await cloud.silence('work', [frozen]);
   });
