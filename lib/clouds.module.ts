@@ -10,7 +10,7 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import type { CloudsOptions } from './common/options.js';
 import { CloudsClient } from './nest/clouds.client.js';
-import { logWarnings } from './nest/clouds.events.js';
+import { logFor } from './nest/clouds.events.js';
 import { CloudsServer } from './nest/clouds.server.js';
 import { CloudsNode } from './node/node.js';
 
@@ -32,7 +32,7 @@ export type CloudsModuleAsyncOptions = typeof configurable.ASYNC_OPTIONS_TYPE;
 
 function createNode(options: CloudsOptions): CloudsNode {
   const node = new CloudsNode(options);
-  logWarnings(node, new Logger(CloudsNode.name));
+  logFor(node, new Logger(CloudsModule.name));
   return node;
 }
 

@@ -19,7 +19,12 @@ export {
   CloudsTimeoutError,
   CloudsUnserializableError,
 } from './common/errors.js';
-export type { CloudsOptions, CloudsRedisOptions, CloudsServiceOptions } from './common/options.js';
+export type {
+  CloudsOptions,
+  CloudsRedisOptions,
+  CloudsServiceOptions,
+  ResolvedOptions,
+} from './common/options.js';
 export { CloudsClient } from './nest/clouds.client.js';
 export { CloudsContext } from './nest/clouds.context.js';
 export { type CloudsEventsMap, CloudsStatus } from './nest/clouds.events.js';
@@ -27,6 +32,7 @@ export { CloudsRecord, CloudsRecordBuilder } from './nest/clouds.record.js';
 export { CLOUDS_TRANSPORT, CloudsServer } from './nest/clouds.server.js';
 export type { ReplySink } from './node/call.js';
 export type { CallOptions } from './node/call-options.js';
+export type { Metadata } from './protocol/frames.js';
 export type { ServiceHandler } from './node/handlers.js';
 export type { IncomingRequest } from './node/incoming-request.js';
 export { CloudsNode, type RegisterOptions } from './node/node.js';

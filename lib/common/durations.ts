@@ -10,3 +10,14 @@ export const MAX_TIMER_MS = 2 ** 31 - 1;
 export function jittered(ms: number, share = 0.2): number {
   return Math.round(ms * (1 + Math.random() * share));
 }
+
+/** Waits for `work`, but no longer than `limitMs`. What becomes of it after that is of no interest. */
+export async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+  try {
+    await Promise.race([work.catch(() => undefined), limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

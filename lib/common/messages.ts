@@ -36,17 +36,26 @@ export const messages = {
     `Redis could not be reached for ${ms} ms, so the call to ${quoted(service)} was not sent. ` +
     'Check that Redis runs and can be reached from here.',
 
+  redisTrouble: (address: string, reason: string) =>
+    `Redis at ${address}: ${reason}. Trying again until it can be reached; calls wait up to their timeouts.`,
+
   cannotConnect: (address: string, ms: number, reason: string) =>
     `no connection to Redis at ${address} within ${ms} ms (${reason}). Check address, credentials and network.`,
 
   connectRefused: (address: string, reason: string) =>
-    `Redis at ${address} refused the connection: ${reason}. Check user name, password and ACL.`,
+    `Redis at ${address} refused the connection: ${reason}. Check user name, password, database and ACL.`,
 
   redisRefused: (service: string, reason: string) =>
     `Redis refused the dispatch to ${quoted(service)}: ${reason}. See docs/errors.md for what this Redis error means.`,
 
   registerRefused: (reason: string) =>
     `Redis refused to register the services of this node: ${reason}. Check the ACL of its user.`,
+
+  leaveRefused: (reason: string) =>
+    `Redis refused to take this node out of its services: ${reason}. Calls that are sent here are refused, and go to another node.`,
+
+  cleanFailed: (reason: string) =>
+    `the nodes could not be looked through: ${reason}. Try again when Redis can be reached.`,
 
   serverTooOld: (address: string, version: string) =>
     `the server at ${address} is ${version}; this transport needs Redis 7.0 or Valkey 7.2, or newer. Upgrade the server.`,
@@ -55,6 +64,9 @@ export const messages = {
 
   closedDuringCall: (service: string) =>
     `the node was closed while its call to ${quoted(service)} was out; its handler may or may not have run.`,
+
+  closedBeforeSent: (service: string) =>
+    `the node was closed before its call to ${quoted(service)} was sent.`,
 
   expired: (service: string, ageMs: number) =>
     `the request to ${quoted(service)} was ${ageMs} ms old when its node read it; its time was up, so it was not started.`,
@@ -97,7 +109,7 @@ export const messages = {
     `unknown option ${quoted(path)}. Allowed here: ${allowed.join(', ')}.`,
 
   badOption: (path: string, expected: string, actual: unknown) =>
-    `option ${quoted(path)} must be ${expected}, but is ${quoted(describe(actual))}.`,
+    `option ${quoted(path)} must be ${expected}, but is ${describe(actual)}.`,
 
   contradiction: (first: string, second: string, rule: string) =>
     `options ${quoted(first)} and ${quoted(second)} contradict each other: ${rule}.`,
@@ -107,9 +119,9 @@ export const messages = {
 } as const;
 
 function describe(value: unknown): string {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
-    return String(value);
-  }
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'an array' : typeof value;
+  if (typeof value === 'string') return `the string ${quoted(value)}`;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'symbol') return value.description ?? 'a symbol';
+  return Array.isArray(value) ? 'an array' : `of type ${typeof value}`;
 }

@@ -5,18 +5,13 @@ import {
   type ReadPacket,
   type WritePacket,
 } from '@nestjs/microservices';
-import { Observable, type Observer } from 'rxjs';
+import { connectable, defer, Observable, type Observer, Subject } from 'rxjs';
 import type { CloudsOptions } from '../common/options.js';
 import type { CallOptions } from '../node/call-options.js';
 import type { ReplySink } from '../node/call.js';
 import { CloudsNode } from '../node/node.js';
 import type { Metadata } from '../protocol/frames.js';
-import {
-  type CloudsEventsMap,
-  type CloudsStatus,
-  followStatus,
-  logWarnings,
-} from './clouds.events.js';
+import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 import { CloudsRecord } from './clouds.record.js';
 
 /** A packet as Nest's dispatch hook leaves it; the hook is there from Nest 12.0.4 on. */
@@ -36,7 +31,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     super();
     this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
     this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
-    if (this.ownsNode) logWarnings(this.node, new Logger(CloudsClient.name));
+    if (this.ownsNode) logFor(this.node, new Logger(CloudsClient.name));
     followStatus(this.node, (status) => this._status$.next(status));
   }
 
@@ -88,6 +83,18 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     return this.call<TResult>(pattern, data, { attempts });
   }
 
+  /** Sends an event to one node. The Observable completes when a node has it; nobody need subscribe. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  override emit<TResult = any, TInput = any>(pattern: unknown, data: TInput): Observable<TResult> {
+    if (isMissing(pattern) || isMissing(data)) return super.emit(pattern, data);
+    const event$ = connectable(
+      defer(() => this.dispatchEvent<TResult>(this.packetOf(pattern, data))),
+      { connector: () => new Subject<TResult>(), resetOnDisconnect: false },
+    );
+    event$.connect();
+    return event$;
+  }
+
   protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     const sink: ReplySink = {
       value: (response, isDisposed) =>
@@ -110,9 +117,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     options: CallOptions,
   ): Observable<TResult> {
     // Nest's own answer to a missing pattern or missing data.
-    if (pattern === undefined || pattern === null || data === undefined || data === null) {
-      return super.send(pattern, data);
-    }
+    if (isMissing(pattern) || isMissing(data)) return super.send(pattern, data);
     return new Observable<TResult>((observer) =>
       this.dispatch(this.packetOf(pattern, data), options, this.sinkOf(observer)),
     );
@@ -142,6 +147,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
       error: (error) => observer.error(this.serializeError(error)),
     };
   }
+}
+
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 /** What the record says, under what the method says, and with what the hook attached. */

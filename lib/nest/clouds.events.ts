@@ -15,7 +15,8 @@ export type CloudsEventsMap = {
 };
 
 /** Where the log lines go: Nest's logger, as far as it is needed. */
-interface WarningLog {
+interface NodeLog {
+  log(message: string): void;
   warn(message: string): void;
 }
 
@@ -28,6 +29,12 @@ export function followStatus(node: CloudsNode, next: (status: CloudsStatus) => v
 }
 
 /** Whoever makes a node logs for it; a server and a client on one node must not both do it. */
-export function logWarnings(node: CloudsNode, log: WarningLog): void {
+export function logFor(node: CloudsNode, log: NodeLog): void {
+  let isLost = false;
   node.on('warning', (message) => log.warn(message));
+  node.on('reconnecting', () => (isLost = true));
+  node.on('connected', () => {
+    if (isLost) log.log('Connected to Redis again');
+    isLost = false;
+  });
 }

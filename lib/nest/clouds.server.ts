@@ -1,16 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
+import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, type Observable, type Unsubscribable } from 'rxjs';
 import type { CloudsOptions } from '../common/options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
 import { CloudsContext } from './clouds.context.js';
-import {
-  type CloudsEventsMap,
-  type CloudsStatus,
-  followStatus,
-  logWarnings,
-} from './clouds.events.js';
+import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 
 /** Identifies the transport to Nest and to instrumentation. */
 export const CLOUDS_TRANSPORT = Symbol('clouds');
@@ -21,6 +17,7 @@ export const CLOUDS_TRANSPORT = Symbol('clouds');
  */
 export class CloudsServer extends Server<CloudsEventsMap> implements CustomTransportStrategy {
   override readonly transportId = CLOUDS_TRANSPORT;
+  protected override readonly logger = new Logger(CloudsServer.name);
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
 
@@ -33,7 +30,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     super();
     this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
     this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
-    if (this.ownsNode) logWarnings(this.node, this.logger);
+    if (this.ownsNode) logFor(this.node, this.logger);
     followStatus(this.node, (status) => this._status$.next(status));
   }
 
@@ -79,7 +76,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     return this.node.serve(pattern, (request) => this.handle(handler, request));
   }
 
-  /** A start hook that throws, or that never goes on, must not cost the message. */
+  /** A start hook that throws before it goes on must not cost the message. */
   private handle(handler: MessageHandler, request: IncomingRequest): void {
     const context = new CloudsContext(request, this.node.id);
     let isStarted = false;

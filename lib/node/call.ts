@@ -1,6 +1,5 @@
-import type { CloudsErrorCode } from '../common/errors.js';
+import type { CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { UNLIMITED_ATTEMPTS } from '../common/options.js';
-import { ONE_WAY } from '../protocol/frames.js';
 import { nodeIdOf, randomId } from '../protocol/ids.js';
 import { WheelEntry } from './timer-wheel.js';
 
@@ -61,6 +60,7 @@ export class Call extends WheelEntry {
   readonly sink: ReplySink;
 
   attempt = 1;
+  attemptBeganAt: number;
   attemptEndsAt: number;
   isSettled = false;
   /** Settled by a reply, as against a timeout, a cancel or a lost node. */
@@ -78,6 +78,8 @@ export class Call extends WheelEntry {
   noNodeSince: number | undefined;
   /** What the call is waiting for, as the code that tells the truth if its time ends meanwhile. */
   waitsFor: NoTaker | undefined;
+  /** How the last attempt ended that may have run. */
+  lostWith: CloudsError | undefined;
   /** How many values of a stream have arrived. */
   values = 0;
   /** The node that the stream comes from. */
@@ -93,13 +95,9 @@ export class Call extends WheelEntry {
     this.attempts = settings.attempts;
     this.deadlineAt = now + settings.deadlineMs;
     this.mayOutlastDeadline = settings.mayOutlastDeadline;
+    this.attemptBeganAt = now;
     this.attemptEndsAt = Math.min(now + settings.timeoutMs, this.deadlineAt);
     this.sink = sink;
-  }
-
-  /** The attempt as it stands in the frame. */
-  get attemptOnWire(): number {
-    return this.isOneWay ? ONE_WAY : this.attempt;
   }
 
   /** When something has to be done about this call if nothing happens. */
@@ -124,12 +122,14 @@ export class Call extends WheelEntry {
     if (this.place !== undefined) this.addTried(this.place);
     this.place = undefined;
     this.attempt++;
+    this.attemptBeganAt = now;
     this.attemptEndsAt = Math.min(now + this.timeoutMs, this.deadlineAt);
   }
 
   /** A value of a stream has arrived: the time for the next one begins. */
   renew(now: number): void {
     const idleAt = now + this.timeoutMs;
+    this.attemptBeganAt = now;
     this.attemptEndsAt = this.mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
   }
 

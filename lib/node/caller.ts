@@ -9,6 +9,7 @@ import {
   CloudsOverloadedError,
   CloudsTimeoutError,
 } from '../common/errors.js';
+import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
 import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
@@ -20,6 +21,13 @@ import { TimerWheel } from './timer-wheel.js';
 
 const BACKOFF_MS = 50;
 const BACKOFF_SHARE = 4;
+
+/** What an attempt can end with although its handler ran, or still runs. */
+const MAY_HAVE_RUN: ReadonlySet<CloudsErrorCode> = new Set([
+  CloudsErrorCode.TIMEOUT,
+  CloudsErrorCode.NODE_LOST,
+  CloudsErrorCode.CANCELLED,
+]);
 
 export interface CallerSettings {
   readonly noNodeGraceMs: number;
@@ -41,6 +49,8 @@ export class Caller implements CallListener {
   readonly #wheel = new TimerWheel<Call>((call) => this.#onDue(call));
   /** Services that this process has reached: one that has no node now may be restarting. */
   readonly #reached = new Set<string>();
+  #oneWays = 0;
+  readonly #oneWayListeners = new Set<() => void>();
 
   constructor(
     private readonly settings: CallerSettings,
@@ -51,7 +61,14 @@ export class Caller implements CallListener {
     return this.#table.size;
   }
 
+  /** Resolves when no one-way call is on its way. */
+  async oneWaysSettled(): Promise<void> {
+    if (this.#oneWays === 0) return;
+    await new Promise<void>((resolve) => this.#oneWayListeners.add(resolve));
+  }
+
   start(call: Call): void {
+    if (call.isOneWay) this.#oneWays++;
     this.#table.add(call);
     this.#dispatch(call);
   }
@@ -163,7 +180,8 @@ export class Caller implements CallListener {
   /** A pause before the next attempt; the attempt's own time begins after it. */
   #backOff(call: Call): void {
     this.#resumeLater(call);
-    call.attemptEndsAt = Math.min(call.resumeAt! + call.timeoutMs, call.deadlineAt);
+    call.attemptBeganAt = call.resumeAt!;
+    call.attemptEndsAt = Math.min(call.attemptBeganAt + call.timeoutMs, call.deadlineAt);
     this.#wheel.add(call, call.dueAt);
   }
 
@@ -177,7 +195,8 @@ export class Caller implements CallListener {
   }
 
   #timeIsUp(call: Call): CloudsError {
-    const { service, timeoutMs, attempt } = call;
+    const { service, attempt } = call;
+    const timeoutMs = Math.round(call.attemptEndsAt - call.attemptBeganAt);
     const isPlaced = call.place !== undefined;
     if (!isPlaced && call.waitsFor) return this.#noTaker(call, call.waitsFor);
     if (!isPlaced && !call.path.isOpen) {
@@ -188,7 +207,9 @@ export class Caller implements CallListener {
     });
   }
 
-  #noTaker({ service }: Call, reason: NoTaker): CloudsError {
+  /** An attempt that was lost may have run, whatever became of those after it. */
+  #noTaker({ service, lostWith }: Call, reason: NoTaker): CloudsError {
+    if (lostWith) return lostWith;
     return reason === CloudsErrorCode.OVERLOADED
       ? new CloudsOverloadedError(messages.overloaded(service))
       : new CloudsNoNodeError(messages.noNode(service));
@@ -262,8 +283,18 @@ export class Caller implements CallListener {
 
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
   #onRefusal(call: Call, error: CloudsError): void {
+    if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call);
     if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
     else this.#answer(call, error.node ?? '', () => call.sink.error(error));
+  }
+
+  /** The node left after it was picked. That is no attempt: the handler has certainly not run. */
+  #onNotServed(call: Call): void {
+    if (call.place !== undefined) call.addTried(call.place);
+    call.place = undefined;
+    call.mayRepeatNode = true;
+    call.waitsFor = CloudsErrorCode.NO_NODE;
+    this.#resumeLater(call);
   }
 
   #answer(call: Call, nodeId: string, deliver: () => void): void {
@@ -282,6 +313,7 @@ export class Caller implements CallListener {
     const left = call.place;
     call.leave(performance.now());
     if (left !== undefined) call.path.cancel(left, call.id);
+    if (MAY_HAVE_RUN.has(reason.code)) call.lostWith = reason;
     this.events.moved(call, reason);
     if (reason.code === CloudsErrorCode.OVERLOADED) {
       call.waitsFor = CloudsErrorCode.OVERLOADED;
@@ -298,9 +330,16 @@ export class Caller implements CallListener {
     guarded(() => call.sink.error(error));
   }
 
+  #onOneWaySettled(): void {
+    if (--this.#oneWays > 0) return;
+    for (const resolve of this.#oneWayListeners) resolve();
+    this.#oneWayListeners.clear();
+  }
+
   /** `toCancel`: a node that has the call and need not finish it. */
   #finish(call: Call, toCancel?: string): void {
     call.isSettled = true;
+    if (call.isOneWay) this.#onOneWaySettled();
     this.#table.remove(call);
     this.#wheel.remove(call);
     if (call.place === undefined) call.path.withdraw(call);
@@ -313,22 +352,15 @@ function isAt({ place }: Call, nodeId: string): boolean {
   return place === undefined || nodeIdOf(place) === nodeId;
 }
 
-/** What a caller's own code throws is thrown where it is seen, and not into the middle of a batch. */
-function guarded(deliver: () => void): void {
-  try {
-    deliver();
-  } catch (error) {
-    process.nextTick(() => {
-      throw error;
-    });
-  }
-}
-
 function nodeLost(call: Call, incarnation: string): CloudsNodeLostError {
   const { service } = call;
   return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
 }
 
-function closedDuringCall(call: Call): CloudsError {
-  return new CloudsClosedError(messages.closedDuringCall(call.service));
+function closedDuringCall({ service, place, lostWith }: Call): CloudsError {
+  const mayHaveRun = place !== undefined || lostWith !== undefined;
+  const message = mayHaveRun
+    ? messages.closedDuringCall(service)
+    : messages.closedBeforeSent(service);
+  return new CloudsClosedError(message);
 }

@@ -1,10 +1,12 @@
 import { MINUTE } from '../common/durations.js';
 import { requestFrame, requestHeader, requestMessage } from '../protocol/encode.js';
+import { ONE_WAY } from '../protocol/frames.js';
 import { incarnationOfMember } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
 import { type Answer, isRedisReply, type RedisPort } from '../redis/link.js';
 import { Batch, type Placement } from './batch.js';
 import type { Call } from './call.js';
+import type { FlowControl } from './flow-control.js';
 import type { DispatchListener } from './ports.js';
 
 /** Redis serves nobody else while the script runs, and drops a subscriber that gets too much at once. */
@@ -28,6 +30,18 @@ export interface ReturnAddress {
   readonly incarnation: string;
 }
 
+/** A request that the script gave to a node, and whose frame is too long to pass through it. */
+interface LargeFrame {
+  readonly call: Call;
+  readonly attempt: number;
+  readonly member: string;
+  readonly header: string;
+  /** When the script picked the node, by Redis's clock and by ours. */
+  readonly redisMs: number;
+  readonly now: number;
+  readonly isResent: boolean;
+}
+
 /**
  * Sends the calls of one turn of the event loop to the script, one batch per service. A batch whose
  * answer was lost with the connection is sent again; the fence makes it run once.
@@ -35,6 +49,8 @@ export interface ReturnAddress {
  */
 export class Dispatcher {
   #waiting = new Map<string, Set<Call>>();
+  /** Large frames that have their node, by its incarnation. */
+  readonly #waitingForRoom = new Map<string, LargeFrame[]>();
   readonly #unanswered = new Map<number, Batch>();
   #isPaused = true;
   #flush: NodeJS.Immediate | undefined;
@@ -46,6 +62,7 @@ export class Dispatcher {
     private readonly keys: Keys,
     private readonly address: ReturnAddress,
     private readonly listener: DispatchListener,
+    private readonly flow: FlowControl,
   ) {}
 
   add(call: Call): void {
@@ -59,13 +76,27 @@ export class Dispatcher {
     this.#waiting.get(call.service)?.delete(call);
   }
 
+  /** A node that was full may have room again. */
+  onRoom(incarnation: string): void {
+    const waiting = this.#waitingForRoom.get(incarnation) ?? [];
+    this.#waitingForRoom.delete(incarnation);
+    for (const large of waiting) this.#sendLarge(large);
+  }
+
   pause(): void {
     this.#isPaused = true;
+    const waiting = [...this.#waitingForRoom.values()].flat();
+    this.#waitingForRoom.clear();
+    for (const { call, attempt } of waiting) {
+      if (!call.isSettled && attempt === call.attempt) this.add(call);
+    }
   }
 
   /** Sends what was out when the connection broke, then what has gathered since. */
   resume(): void {
     this.#isPaused = false;
+    // The fence may have gone with what Redis lost.
+    this.#fenceRenewedAt = -Infinity;
     const lost = [...this.#unanswered.values()].filter((batch) => batch.isLost);
     for (const batch of lost) this.#resend(batch);
     this.#schedule();
@@ -76,6 +107,7 @@ export class Dispatcher {
     clearImmediate(this.#flush);
     this.#flush = undefined;
     this.#waiting.clear();
+    this.#waitingForRoom.clear();
     this.#unanswered.clear();
   }
 
@@ -160,13 +192,13 @@ export class Dispatcher {
   #onAnswer(batch: Batch, header: string, answer: string): void {
     this.#unanswered.delete(batch.sequence);
     const { redisMs, placements } = batch.readAnswer(answer);
-    const large: Placement[] = [];
+    const now = performance.now();
     for (const placement of placements) {
-      if (placement.member !== undefined && isLarge(placement.call)) large.push(placement);
-      else this.#tell(placement, batch.isResent);
+      const { call, attempt, member } = placement;
+      if (member === undefined || !isLarge(call)) this.#tell(placement, batch.isResent);
+      else
+        this.#sendLarge({ call, attempt, member, redisMs, now, header, isResent: batch.isResent });
     }
-    for (const placement of large)
-      void this.#publishLarge(placement, redisMs, header, batch.isResent);
     this.#schedule();
   }
 
@@ -179,16 +211,19 @@ export class Dispatcher {
   }
 
   /** The second step of a large frame: the script took the point, PUBLISH carries the bytes. */
-  async #publishLarge(
-    { call, attempt, member }: Placement,
-    redisMs: number,
-    header: string,
-    isResent: boolean,
-  ): Promise<void> {
+  #sendLarge(large: LargeFrame): void {
+    const { call, attempt, member, redisMs, now, header } = large;
     if (call.isSettled || attempt !== call.attempt) return;
-    const incarnation = incarnationOfMember(member!);
-    const frame = frameOf(call, attempt, performance.now());
-    const message = requestMessage(redisMs, header, frame);
+    const incarnation = incarnationOfMember(member);
+    const message = requestMessage(redisMs, header, frameOf(call, attempt, now));
+    if (this.flow.take(incarnation, message.length)) return void this.#publish(large, message);
+    const waiting = this.#waitingForRoom.get(incarnation);
+    if (waiting) waiting.push(large);
+    else this.#waitingForRoom.set(incarnation, [large]);
+  }
+
+  async #publish({ call, attempt, member, isResent }: LargeFrame, message: string): Promise<void> {
+    const incarnation = incarnationOfMember(member);
     let answer: Answer | undefined;
     try {
       [answer] = await this.redis.pipeline([['publish', this.keys.inbox(incarnation), message]]);
@@ -199,7 +234,7 @@ export class Dispatcher {
     }
     if (answer?.error) return this.listener.onRefused(call, attempt, answer.error);
     if (answer?.value !== 0) return this.listener.onPlaced(call, attempt, incarnation, isResent);
-    await this.#removeDead(call.service, member!);
+    await this.#removeDead(call.service, member);
     if (!call.isSettled && attempt === call.attempt) this.add(call);
   }
 
@@ -238,5 +273,5 @@ function frameForScript(call: Call, attempt: number, now: number): string {
 }
 
 function frameOf(call: Call, attempt: number, now: number): string {
-  return requestFrame(call.id, call.timeLeftMs(now), call.isOneWay ? 0 : attempt, call.body);
+  return requestFrame(call.id, call.timeLeftMs(now), call.isOneWay ? ONE_WAY : attempt, call.body);
 }

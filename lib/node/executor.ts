@@ -29,6 +29,7 @@ import type { ReplyKeeper } from './reply-keeper.js';
  */
 export class Executor implements Responder {
   readonly #running = new Map<string, IncomingRequest>();
+  #handled = 0;
   readonly #idleListeners = new Set<() => void>();
 
   constructor(
@@ -41,6 +42,11 @@ export class Executor implements Responder {
 
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Requests that were settled. */
+  get handled(): number {
+    return this.#handled;
   }
 
   accept(message: RequestMessage): void {
@@ -147,7 +153,7 @@ export class Executor implements Responder {
     request.isSettled = true;
     this.#running.delete(request.id);
     count.running--;
-    count.handled++;
+    this.#handled++;
     if (frame !== undefined) this.outbox.reply(request.from, request.id, frame, true);
     this.outbox.point(count);
     if (this.#running.size === 0) for (const onIdle of this.#idleListeners) onIdle();
@@ -210,6 +216,8 @@ export class Executor implements Responder {
   }
 
   #refuseAll(from: string, service: string, frames: readonly RequestFrame[]): void {
+    // A member that is left from before would bring call after call here.
+    this.outbox.removeMember(service);
     const error = new CloudsNoNodeError(messages.notServed(service));
     for (const frame of frames) this.#refuse(from, frame, error);
   }

@@ -1,5 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IncomingRequest } from './incoming-request.js';
 import type { RequestHandler } from './registry.js';
+
+const VALUES_PER_TURN = 64;
 
 /** Serves a request by what it returns or throws. */
 export type ServiceHandler = (data: never, request: IncomingRequest) => unknown;
@@ -32,6 +35,8 @@ async function stream(request: IncomingRequest, values: AsyncIterable<unknown>):
     for await (const value of values) {
       if (request.isCancelled) break;
       request.value(value);
+      // A generator that never waits would not let the process read its cancel, nor anything else.
+      if (request.values % VALUES_PER_TURN === 0) await nextTurn();
     }
     request.end();
   } catch (error) {

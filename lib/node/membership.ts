@@ -67,7 +67,8 @@ export class Membership {
       const receivers = await this.redis.run('leave', this.#sets(registrations), args);
       if (receivers !== 0) await farewell.arrived;
     } catch (error) {
-      if (isRedisReply(error)) throw refused(error);
+      if (isRedisReply(error))
+        throw new CloudsDisconnectedError(messages.leaveRefused(error.message));
     } finally {
       farewell.cancel();
     }
@@ -98,7 +99,9 @@ export class Membership {
     try {
       return Number(await this.redis.run('register', keys, args));
     } catch (error) {
-      throw isRedisReply(error) ? refused(error) : error;
+      throw isRedisReply(error)
+        ? new CloudsDisconnectedError(messages.registerRefused(error.message))
+        : error;
     }
   }
 }
@@ -106,8 +109,4 @@ export class Membership {
 /** What follows the incarnation in its member. */
 export function mark(registration: Registration): string {
   return memberOf('', registration.isLimited);
-}
-
-function refused(error: Error): CloudsDisconnectedError {
-  return new CloudsDisconnectedError(messages.registerRefused(error.message));
 }

@@ -1,6 +1,13 @@
 import { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
-import { CloudsBadOptionsError, CloudsClosedError, type CloudsError } from '../common/errors.js';
+import { SECOND, within } from '../common/durations.js';
+import {
+  CloudsBadOptionsError,
+  CloudsClosedError,
+  CloudsDisconnectedError,
+  type CloudsError,
+} from '../common/errors.js';
+import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
 import type { CloudsOptions, ResolvedOptions } from '../common/options.js';
 import { parseCapacity, parseOptions } from '../common/parse-options.js';
@@ -19,6 +26,9 @@ import { PromiseSink } from './promise-sink.js';
 import { Registration, type RequestHandler } from './registry.js';
 import { Session } from './session.js';
 
+/** How long `close()` waits for one-way calls to reach Redis. */
+const FLUSH_MS = 1 * SECOND;
+
 export interface RegisterOptions {
   /** How many calls of this service the node runs at once. Default: the option `capacity` of the node. */
   capacity?: number;
@@ -31,7 +41,7 @@ export interface RegisterOptions {
  * while Redis is away waits up to its timeout.
  */
 export class CloudsNode {
-  /** Unique for the life of this object; the seed's PID. */
+  /** Unique for the life of this object. */
   readonly id = randomId();
   readonly options: ResolvedOptions;
   readonly #events = new EventEmitter<CloudsNodeEvents>();
@@ -39,11 +49,10 @@ export class CloudsNode {
   readonly #caller: Caller;
   readonly #partitions: readonly Partition[];
   readonly #cleaner: Cleaner;
-  readonly #drops = new DropLog((text) => this.#events.emit('warning', text));
+  readonly #drops = new DropLog((text) => this.#tell('warning', text));
   readonly #session: Session;
   #leaving: Promise<void> | undefined;
   #isDraining = false;
-  #settledBefore = 0;
 
   /** @throws CloudsBadOptionsError. Nothing is connected yet. */
   constructor(options: CloudsOptions = {}) {
@@ -55,7 +64,7 @@ export class CloudsNode {
     });
     const reporter = {
       dropped: this.#drops.add.bind(this.#drops),
-      error: (error: Error) => void this.#events.emit('warning', error.message),
+      error: (error: Error) => this.#tell('warning', error.message),
     };
     const describe = () => this.#describe();
     // One today. On a Redis Cluster there will be several, one per hash tag.
@@ -68,14 +77,15 @@ export class CloudsNode {
       this.options.cleanIntervalMs,
     );
     this.#session = new Session(this.#link, this.#partitions, {
-      onConnected: () => this.#events.emit('connected'),
-      onReconnecting: () => this.#events.emit('reconnecting'),
-      onClosed: () => this.#events.emit('disconnected'),
+      onConnected: () => this.#tell('connected'),
+      onReconnecting: () => this.#tell('reconnecting'),
+      onClosed: () => this.#tell('disconnected'),
       onConnectFailed: (error) => this.#caller.close(() => error as CloudsError),
-      onWarning: (message) => this.#events.emit('warning', message),
+      onWarning: (message) => this.#tell('warning', message),
     });
   }
 
+  /** Listens to an event; see `CloudsNodeEvents`. */
   on<E extends keyof CloudsNodeEvents>(
     event: E,
     listener: (...args: CloudsNodeEvents[E]) => void,
@@ -84,6 +94,7 @@ export class CloudsNode {
     return this;
   }
 
+  /** Takes a listener away. */
   off<E extends keyof CloudsNodeEvents>(
     event: E,
     listener: (...args: CloudsNodeEvents[E]) => void,
@@ -97,10 +108,12 @@ export class CloudsNode {
     return this.#link.client;
   }
 
+  /** Whether there is a connection and the node is in its services. */
   get isConnected(): boolean {
     return this.#session.isConnected;
   }
 
+  /** What the node is doing, for people and for metrics. */
   get stats(): CloudsNodeStats {
     return {
       id: this.id,
@@ -125,7 +138,9 @@ export class CloudsNode {
   /**
    * Serves `service` with a function of the data and the request. What it returns is the reply: a value,
    * a promise, or an async iterable, whose values make a stream. What it throws fails the call.
-   * @throws CloudsBadNameError, CloudsBadOptionsError if the service is registered here already.
+   * Connects if need be.
+   * @throws CloudsBadNameError, CloudsBadOptionsError if the service is registered here already, and what
+   * `connect()` throws.
    */
   register(service: string, handler: ServiceHandler, options?: RegisterOptions): Promise<void> {
     return this.serve(service, toRequestHandler(handler), options);
@@ -139,21 +154,25 @@ export class CloudsNode {
   ): Promise<void> {
     checkServiceName(service);
     parseCapacity(capacity);
+    if (this.#isDraining) throw new CloudsClosedError(messages.closed());
     const partition = this.#partitionOf(service);
     if (partition.registry.get(service) !== undefined) {
       throw new CloudsBadOptionsError(messages.alreadyRegistered(service));
     }
     const registration = new Registration(service, handler, this.options.baseScore, capacity);
     await partition.register(registration);
+    try {
+      await this.connect();
+    } catch (error) {
+      partition.registry.remove(registration);
+      throw error;
+    }
   }
 
   /** Stops serving `service`. Resolves when no more requests for it can arrive; what arrived still runs. */
   async unregister(service: string): Promise<void> {
-    const partition = this.#partitionOf(service);
-    const registration = partition.registry.get(service);
-    if (registration === undefined) return;
-    await partition.leave([registration]);
-    this.#settledBefore += registration.handled;
+    const registration = this.#partitionOf(service).registry.get(service);
+    if (registration) await this.#leaveServices([registration]);
   }
 
   /**
@@ -191,7 +210,12 @@ export class CloudsNode {
   /** Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went. */
   async clean(): Promise<number> {
     await this.connect();
-    return this.#cleaner.cleanAll();
+    try {
+      return await this.#cleaner.cleanAll();
+    } catch (error) {
+      const { message } = error as Error;
+      throw new CloudsDisconnectedError(messages.cleanFailed(message), { cause: error });
+    }
   }
 
   /**
@@ -205,28 +229,44 @@ export class CloudsNode {
 
   /**
    * Leaves, fails the calls that are out with `CLOUDS_CLOSED`, and disconnects. Nothing keeps the process
-   * alive after it. The node can be connected again.
+   * alive after it. Calls then fail, until `connect()` is called again.
    */
   close(): Promise<void> {
     return this.#session.close(
-      () => this.leave(),
+      () => this.#finish(),
       () => this.#caller.close(),
     );
   }
 
   // --- leaving ---
 
-  async #leave(): Promise<void> {
-    this.#isDraining = true;
-    await Promise.all(this.#partitions.map((partition) => this.#leavePartition(partition)));
-    this.#isDraining = false;
+  /** Events that were emitted just before the end are on their way when it comes. */
+  async #finish(): Promise<void> {
+    await this.leave();
+    if (this.isConnected) await within(FLUSH_MS, this.#caller.oneWaysSettled());
   }
 
-  async #leavePartition(partition: Partition): Promise<void> {
-    const registrations = partition.registry.all();
-    await partition.leave(registrations);
-    await partition.drain(this.options.drainMs);
-    for (const { handled } of registrations) this.#settledBefore += handled;
+  async #leave(): Promise<void> {
+    this.#isDraining = true;
+    try {
+      const partitions = this.#partitions;
+      await this.#leaveServices(partitions.flatMap(({ registry }) => registry.all()));
+      await Promise.all(partitions.map((partition) => partition.drain(this.options.drainMs)));
+    } finally {
+      this.#isDraining = false;
+    }
+  }
+
+  /** A service that is being left already is waited for. */
+  async #leaveServices(registrations: readonly Registration[]): Promise<void> {
+    for (const partition of this.#partitions) {
+      const own = registrations.filter(
+        (one) => !one.left && this.#partitionOf(one.service) === partition,
+      );
+      const left = partition.leave(own);
+      for (const registration of own) registration.left = left;
+    }
+    await Promise.all(registrations.map(({ left }) => left ?? Promise.resolve()));
   }
 
   // --- calls ---
@@ -240,7 +280,7 @@ export class CloudsNode {
   ): () => void {
     let call: Call;
     try {
-      if (this.#session.isClosing) throw new CloudsClosedError(messages.closed());
+      if (this.#session.isClosed) throw new CloudsClosedError(messages.closed());
       const settings = callSettings(service, data, isOneWay, options, this.options);
       call = new Call(settings, this.#partitionOf(service), sink, performance.now());
     } catch (error) {
@@ -259,7 +299,12 @@ export class CloudsNode {
   }
 
   #onMoved({ service, id, attempt }: Call, reason: CloudsError): void {
-    this.#events.emit('moved', { service, callId: id, attempt, reason });
+    this.#tell('moved', { service, callId: id, attempt, reason });
+  }
+
+  /** A listener that throws must not stop what it is told about. */
+  #tell<E extends keyof CloudsNodeEvents>(event: E, ...args: CloudsNodeEvents[E]): void {
+    guarded(() => this.#events.emit(event, ...(args as never)));
   }
 
   // --- what the node says about itself ---
@@ -269,8 +314,7 @@ export class CloudsNode {
   }
 
   get #handled(): number {
-    const registrations = this.#partitions.flatMap(({ registry }) => registry.all());
-    return registrations.reduce((sum, { handled }) => sum + handled, this.#settledBefore);
+    return this.#partitions.reduce((sum, { handled }) => sum + handled, 0);
   }
 
   #describe(): Record<string, unknown> {

@@ -1,8 +1,9 @@
-import { idsMessage, replyMessage } from '../protocol/encode.js';
+import { idsMessage, receivedMessage, replyMessage } from '../protocol/encode.js';
 import { MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
 import type { Command, RedisPort } from '../redis/link.js';
+import type { FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
 import type { ReplyKeeper } from './reply-keeper.js';
 
@@ -29,11 +30,14 @@ export interface OutboxListener {
  * one turn of the event loop is one pipeline.
  */
 export class Outbox {
-  #replies = new Map<string, OutgoingReply[]>();
+  readonly #replies = new Map<string, OutgoingReply[]>();
   #points = new Map<PointCount, number>();
   /** The batch that takes more ids, by kind and receiver. */
   readonly #ids = new Map<string, IdBatch>();
   #idBatches: IdBatch[] = [];
+  /** How much was read of long messages, by their sender. */
+  readonly #received = new Map<string, number>();
+  readonly #strayServices = new Set<string>();
   #flush: NodeJS.Immediate | undefined;
   #sending: Promise<void> = Promise.resolve();
 
@@ -42,6 +46,7 @@ export class Outbox {
     private readonly keys: Keys,
     private readonly address: { readonly incarnation: string },
     private readonly keeper: ReplyKeeper,
+    private readonly flow: FlowControl,
     private readonly listener: OutboxListener,
   ) {}
 
@@ -60,12 +65,29 @@ export class Outbox {
     this.#schedule();
   }
 
+  /** Takes this incarnation out of a service that it does not serve. */
+  removeMember(service: string): void {
+    this.#strayServices.add(service);
+    this.#schedule();
+  }
+
   cancel(to: string, id: string): void {
     this.#addId(MessageKind.CANCEL, to, id);
   }
 
   ask(to: string, id: string): void {
     this.#addId(MessageKind.ASK, to, id);
+  }
+
+  /** Tells the sender of long messages that so much of them was read. */
+  received(from: string, length: number): void {
+    this.#received.set(from, (this.#received.get(from) ?? 0) + length);
+    this.#schedule();
+  }
+
+  /** A receiver that was full may have room: what waits for it is tried again. */
+  onRoom(to: string): void {
+    if (this.#replies.has(to)) this.#schedule();
   }
 
   /** Sends what is waiting, and resolves when Redis has all that was sent, or cannot be reached. */
@@ -113,13 +135,26 @@ export class Outbox {
   }
 
   #send(): void {
+    if (!this.redis.isUp) return this.#keepAll();
     const batches = this.#takeReplies();
-    if (!this.redis.isUp) return this.#keepForLater(batches.flatMap(({ replies }) => replies));
-    const commands: Command[] = batches.map(({ to, replies }) => this.#replyCommand(to, replies));
+    const commands: Command[] = batches.map(({ to, message }) => [
+      'publish',
+      this.keys.inbox(to),
+      message,
+    ]);
+    this.#takeReceived(commands);
+    this.#takeStrays(commands);
     this.#takeIds(commands);
     this.#takePoints(commands);
     if (commands.length === 0) return;
     this.#sending = this.#deliver(commands, batches);
+  }
+
+  /** Without a connection: the callers ask for their replies when both are back. */
+  #keepAll(): void {
+    for (const replies of this.#replies.values()) this.#keepForLater(replies);
+    this.#replies.clear();
+    this.#received.clear();
   }
 
   async #deliver(commands: Command[], batches: readonly ReplyBatch[]): Promise<void> {
@@ -146,16 +181,50 @@ export class Outbox {
   }
 
   #takeReplies(): ReplyBatch[] {
-    if (this.#replies.size === 0) return [];
     const batches: ReplyBatch[] = [];
-    for (const [to, replies] of this.#replies) splitByLength(to, replies, batches);
-    this.#replies = new Map();
+    for (const [to, replies] of this.#replies) {
+      const left = this.#takeFor(to, replies, batches);
+      if (left.length > 0) this.#replies.set(to, left);
+      else this.#replies.delete(to);
+    }
     return batches;
   }
 
-  #replyCommand(to: string, replies: readonly OutgoingReply[]): Command {
-    const frames = replies.map(({ frame }) => frame);
-    return ['publish', this.keys.inbox(to), replyMessage(this.address.incarnation, frames)];
+  /** Returns what has to wait, in its order: values of a stream must not overtake each other. */
+  #takeFor(to: string, replies: OutgoingReply[], batches: ReplyBatch[]): OutgoingReply[] {
+    let first = 0;
+    while (first < replies.length) {
+      const next = endOfBatch(replies, first);
+      const batch = replies.slice(first, next);
+      const message = replyMessage(
+        this.address.incarnation,
+        batch.map(({ frame }) => frame),
+      );
+      if (!this.flow.take(to, message.length)) break;
+      batches.push({ to, replies: batch, message });
+      first = next;
+    }
+    return replies.slice(first);
+  }
+
+  #takeReceived(commands: Command[]): void {
+    for (const [to, length] of this.#received) {
+      commands.push([
+        'publish',
+        this.keys.inbox(to),
+        receivedMessage(this.address.incarnation, length),
+      ]);
+    }
+    this.#received.clear();
+  }
+
+  #takeStrays(commands: Command[]): void {
+    const { incarnation } = this.address;
+    const members = [memberOf(incarnation, false), memberOf(incarnation, true)];
+    for (const service of this.#strayServices) {
+      commands.push(['zrem', this.keys.service(service), ...members]);
+    }
+    this.#strayServices.clear();
   }
 
   #takeIds(commands: Command[]): void {
@@ -192,20 +261,18 @@ interface IdBatch {
 
 interface ReplyBatch {
   readonly to: string;
-  readonly replies: OutgoingReply[];
+  readonly replies: readonly OutgoingReply[];
+  readonly message: string;
 }
 
-function splitByLength(to: string, replies: OutgoingReply[], batches: ReplyBatch[]): void {
-  let batch: OutgoingReply[] = [];
-  let length = 0;
-  for (const reply of replies) {
-    if (length > 0 && length + reply.frame.length > MAX_MESSAGE_LENGTH) {
-      batches.push({ to, replies: batch });
-      batch = [];
-      length = 0;
-    }
-    batch.push(reply);
-    length += reply.frame.length;
+/** Where the message that begins with the reply number `first` ends. */
+function endOfBatch(replies: readonly OutgoingReply[], first: number): number {
+  let length = replies[first]!.frame.length;
+  let next = first + 1;
+  while (next < replies.length) {
+    length += replies[next]!.frame.length;
+    if (length > MAX_MESSAGE_LENGTH) break;
+    next++;
   }
-  batches.push({ to, replies: batch });
+  return next;
 }

@@ -1,5 +1,9 @@
-import { SECOND } from '../common/durations.js';
-import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
+import { SECOND, within } from '../common/durations.js';
+import {
+  CloudsError,
+  CloudsPayloadTooLargeError,
+  CloudsUnserializableError,
+} from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
 import { decodeMessage, type DroppedMessage } from '../protocol/decode.js';
@@ -11,6 +15,7 @@ import type { RedisPort } from '../redis/link.js';
 import type { Call, CallPath } from './call.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
+import { COUNTED_LENGTH, FlowControl } from './flow-control.js';
 import { Heartbeat, MISSED_BEATS } from './heartbeat.js';
 import { type Identity, Membership } from './membership.js';
 import { Outbox } from './outbox.js';
@@ -26,6 +31,8 @@ const MAX_BATCH_LENGTH = 6 * 1024 * 1024;
 /** Services whose members one beat looks through. */
 const SWEEPS_PER_BEAT = 2;
 const REOPEN_MS = SECOND / 2;
+/** How long Redis has to take note that the node goes. */
+const FAREWELL_MS = 1 * SECOND;
 
 /** The parts of a node's description that its partitions do not know. */
 export type Describe = () => Readonly<Record<string, unknown>>;
@@ -41,6 +48,7 @@ export class Partition implements CallPath, Identity {
   readonly #keys: Keys;
   readonly #clock = new RedisClock();
   readonly #keeper = new ReplyKeeper();
+  readonly #flow: FlowControl;
   readonly #outbox: Outbox;
   readonly #executor: Executor;
   readonly #dispatcher: Dispatcher;
@@ -50,6 +58,7 @@ export class Partition implements CallPath, Identity {
   #generation = 0;
   #sweepTurn = 0;
   #isOpen = false;
+  #isClosing = false;
   #openedAt = -Infinity;
   #reopenTimer: NodeJS.Timeout | undefined;
 
@@ -64,7 +73,11 @@ export class Partition implements CallPath, Identity {
     const entryTtlMs = MISSED_BEATS * options.heartbeatMs;
     this.#keys = new Keys(options.prefix);
     this.sweeper = new Sweeper(redis, this.#keys);
-    this.#outbox = new Outbox(redis, this.#keys, this, this.#keeper, {
+    this.#flow = new FlowControl((incarnation) => {
+      this.#dispatcher.onRoom(incarnation);
+      this.#outbox.onRoom(incarnation);
+    });
+    this.#outbox = new Outbox(redis, this.#keys, this, this.#keeper, this.#flow, {
       onUnclaimed: (id) => this.#executor.cancel(id),
       onError: (error) => reporter.error(error),
     });
@@ -75,7 +88,7 @@ export class Partition implements CallPath, Identity {
       this.#clock,
       options.maxPayloadBytes,
     );
-    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls);
+    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls, this.#flow);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     this.#watch = new Watch(redis, this.#keys, this, calls, {
       returnMs: options.noNodeGraceMs,
@@ -127,6 +140,10 @@ export class Partition implements CallPath, Identity {
     return this.#executor.running;
   }
 
+  get handled(): number {
+    return this.#executor.handled;
+  }
+
   // --- coming and going of the connection ---
 
   /** A connection is there: a new incarnation begins. Rejects if Redis does not let it. */
@@ -140,7 +157,7 @@ export class Partition implements CallPath, Identity {
     for (const registration of this.registry.all()) registration.restartCount();
     this.#outbox.forgetPoints();
     await this.#membership.enter(this.registry.present(), this.#entry());
-    if (generation !== this.#generation || !this.redis.isUp) return;
+    if (generation !== this.#generation || !this.redis.isUp || this.#isClosing) return;
     this.#isOpen = true;
     this.#openedAt = performance.now();
     this.#heartbeat.start();
@@ -154,6 +171,7 @@ export class Partition implements CallPath, Identity {
     this.#isOpen = false;
     this.#heartbeat.stop();
     this.#dispatcher.pause();
+    this.#flow.clear();
   }
 
   /** Redis did not let the partition open on a connection that works: tries again, but not at once. */
@@ -162,19 +180,22 @@ export class Partition implements CallPath, Identity {
     this.#reopenTimer = setTimeout(() => this.redis.reset(), REOPEN_MS);
   }
 
-  /** Ends everything; calls that wait here are the caller's to end. */
+  /** Ends everything; calls that wait here are the caller's to end. Waits for Redis, but not for long. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     clearTimeout(this.#reopenTimer);
     this.#watch.stop();
     this.#heartbeat.stop();
-    await this.#outbox.flushed();
-    if (this.#isOpen && this.redis.isUp) await this.#removeTraces();
-    this.#isOpen = false;
+    await within(FAREWELL_MS, this.#sayGoodbye());
+    this.#isOpen = this.#isClosing = false;
     this.#dispatcher.close();
     this.#outbox.close();
+    this.#flow.clear();
   }
 
-  async #removeTraces(): Promise<void> {
+  async #sayGoodbye(): Promise<void> {
+    await this.#outbox.flushed();
+    if (!this.#isOpen || !this.redis.isUp) return;
     const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
     try {
       await this.redis.pipeline([
@@ -188,17 +209,30 @@ export class Partition implements CallPath, Identity {
 
   // --- serving ---
 
+  /** Rejects if Redis refuses; then nothing is registered. */
   async register(registration: Registration): Promise<void> {
     this.registry.add(registration);
     if (!this.#isOpen) return;
     registration.restartCount();
-    await this.#membership.enter([registration], this.#entry());
+    try {
+      await this.#membership.enter([registration], this.#entry());
+    } catch (error) {
+      // After a cut the next incarnation enters this service too.
+      if (!(error instanceof CloudsError)) return;
+      this.registry.remove(registration);
+      throw error;
+    }
   }
 
   /** Resolves when no more requests for these services can arrive; what arrived may still run. */
   async leave(registrations: readonly Registration[]): Promise<void> {
     for (const registration of registrations) registration.isLeaving = true;
-    if (this.#isOpen) await this.#membership.leave(registrations);
+    try {
+      if (this.#isOpen) await this.#membership.leave(registrations);
+    } catch (error) {
+      // Redis refused. Who is sent here from now on is told that the service is not served.
+      this.reporter.error(error as Error);
+    }
     for (const registration of registrations) this.registry.remove(registration);
   }
 
@@ -239,7 +273,17 @@ export class Partition implements CallPath, Identity {
       return this.#onDropped(error as DroppedMessage, text);
     }
     if ('malformed' in message && message.malformed > 0) this.reporter.dropped('malformed', text);
+    this.#acknowledge(message, text.length);
     this.#route(message);
+  }
+
+  /** Requests in a batch came through the script, and are not counted by their sender. */
+  #acknowledge(message: Message, length: number): void {
+    if (length <= COUNTED_LENGTH) return;
+    const isCounted =
+      message.kind === MessageKind.REPLIES ||
+      (message.kind === MessageKind.REQUESTS && message.frames.length === 1);
+    if (isCounted) this.#outbox.received(message.from, length);
   }
 
   #route(message: Message): void {
@@ -254,6 +298,8 @@ export class Partition implements CallPath, Identity {
         return this.#executor.onAsk(message.from, message.ids);
       case MessageKind.PROBE:
         return this.#heartbeat.onProbe(message);
+      case MessageKind.RECEIVED:
+        return this.#flow.onReceived(message.from, message.length);
       case MessageKind.FAREWELL:
         return this.#membership.onFarewell(message.token);
     }

@@ -15,8 +15,6 @@ export interface PointCount {
   corrected: number;
   /** Requests that the handler has and has not settled. */
   running: number;
-  /** Requests settled since the node began. */
-  handled: number;
 }
 
 export function freePoints({

@@ -10,9 +10,10 @@ export class Registration implements PointCount {
   returned = 0;
   corrected = 0;
   running = 0;
-  handled = 0;
   /** Set once the node begins to leave the service: what was dispatched before still arrives. */
   isLeaving = false;
+  /** Resolves when the service is left; undefined while nobody has asked for that. */
+  left: Promise<void> | undefined;
   readonly base: number;
 
   constructor(
@@ -57,7 +58,9 @@ export class Registry {
   }
 
   remove(registration: Registration): void {
-    this.#registrations.delete(registration.service);
+    if (this.get(registration.service) === registration) {
+      this.#registrations.delete(registration.service);
+    }
   }
 
   all(): Registration[] {

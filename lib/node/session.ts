@@ -1,6 +1,6 @@
 import { CloudsClosedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import type { Link } from '../redis/link.js';
+import { type Link, reasonOf } from '../redis/link.js';
 import type { Partition } from './partition.js';
 
 type State = 'idle' | 'connecting' | 'connected' | 'closing';
@@ -21,6 +21,8 @@ export interface SessionListener {
  */
 export class Session {
   #state: State = 'idle';
+  #isClosed = false;
+  #isOutageTold = false;
   #connecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #opening: Promise<unknown> = Promise.resolve();
@@ -40,8 +42,9 @@ export class Session {
     return this.#state === 'idle';
   }
 
-  get isClosing(): boolean {
-    return this.#state === 'closing';
+  /** Whether `close()` was called after the last `connect()`, and is done with what was running. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get isConnected(): boolean {
@@ -50,6 +53,7 @@ export class Session {
 
   connect(): Promise<void> {
     if (this.#closing) return this.#closing.then(() => this.connect());
+    this.#isClosed = false;
     this.#connecting ??= this.#connect();
     return this.#connecting;
   }
@@ -87,6 +91,7 @@ export class Session {
     const wasConnected = this.#state === 'connected';
     if (wasConnected) await leave();
     this.#state = 'closing';
+    this.#isClosed = true;
     endCalls();
     await Promise.all(this.partitions.map((partition) => partition.close()));
     this.link.close();
@@ -98,6 +103,8 @@ export class Session {
   }
 
   #onUp(): void {
+    if (this.#state === 'closing') return;
+    this.#isOutageTold = false;
     this.#opening = Promise.all(this.partitions.map((partition) => partition.open()));
     this.#opening.then(
       () => this.#state === 'connected' && this.listener.onConnected(),
@@ -118,7 +125,10 @@ export class Session {
   }
 
   #onLinkError(error: Error): void {
-    if (this.#state === 'connected') this.listener.onWarning(`Redis: ${error.message}`);
+    // One line for an outage: the link tries again several times a second, for as long as it takes.
+    if (this.#isOutageTold || this.#state === 'closing') return;
+    this.#isOutageTold = true;
+    this.listener.onWarning(messages.redisTrouble(this.link.address, reasonOf(error)));
   }
 
   #onMessage(channel: string, text: string): void {

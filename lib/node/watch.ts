@@ -176,11 +176,12 @@ function readSightings(
   return incarnations.map((incarnation, index) => ({
     incarnation,
     hasInbox: Number(numsub[2 * index + 1]) > 0,
-    present: readEntry(entries[index]),
+    present: readEntry(entries[index], incarnation),
   }));
 }
 
-function readEntry(entry: unknown): string | undefined {
+/** An entry that cannot be read was written by another kind of node: it is there, so its node is. */
+function readEntry(entry: unknown, incarnation: string): string | undefined {
   if (typeof entry !== 'string') return undefined;
-  return /"incarnation":"([^"]+)"/.exec(entry)?.[1] ?? '';
+  return /"incarnation"\s*:\s*"([^"]+)"/.exec(entry)?.[1] ?? incarnation;
 }

@@ -70,6 +70,8 @@ function readMessage(parts: unknown[]): Message | undefined {
       return readIds(parts[1], parts);
     case MessageKind.PROBE:
       return readProbe(parts);
+    case MessageKind.RECEIVED:
+      return readReceived(parts);
     case MessageKind.FAREWELL:
       return typeof parts[2] === 'string' ? { kind: parts[1], token: parts[2] } : undefined;
     default:
@@ -124,6 +126,11 @@ function readIds(
   const [, , from, ids] = parts;
   if (!isIncarnation(from) || !Array.isArray(ids)) return undefined;
   return { kind, from, ids: ids.filter(isCallId) };
+}
+
+function readReceived([, , from, length]: unknown[]): Message | undefined {
+  if (!isIncarnation(from) || !isCount(length)) return undefined;
+  return { kind: MessageKind.RECEIVED, from, length };
 }
 
 function readProbe(parts: unknown[]): Message | undefined {

@@ -77,6 +77,10 @@ export function idsMessage(
   return `[${PROTOCOL_VERSION},"${kind}","${from}",${JSON.stringify(ids)}]`;
 }
 
+export function receivedMessage(from: string, length: number): string {
+  return `[${PROTOCOL_VERSION},"${MessageKind.RECEIVED}","${from}",${length}]`;
+}
+
 export function farewellMessage(token: string): string {
   return `[${PROTOCOL_VERSION},"${MessageKind.FAREWELL}","${token}"]`;
 }

@@ -11,6 +11,7 @@ export const MessageKind = {
   ASK: 'a',
   PROBE: 'p',
   FAREWELL: 'f',
+  RECEIVED: 'k',
 } as const;
 
 export const ReplyKind = {
@@ -95,7 +96,15 @@ export interface FarewellMessage {
   readonly token: string;
 }
 
-export type Message = RequestMessage | ReplyMessage | IdsMessage | ProbeMessage | FarewellMessage;
+/** The receiver of long messages has read so much of them. */
+export interface ReceivedMessage {
+  readonly kind: typeof MessageKind.RECEIVED;
+  readonly from: string;
+  readonly length: number;
+}
+
+export type Message =
+  RequestMessage | ReplyMessage | IdsMessage | ProbeMessage | FarewellMessage | ReceivedMessage;
 
 /** Why a message was dropped. */
 export type DropReason = 'too-large' | 'too-deep' | 'not-json' | 'malformed' | 'unknown-version';

@@ -28,7 +28,8 @@ function stringify(data: unknown): string {
     json = JSON.stringify(data);
   } catch (error) {
     // The first line only: the rest of V8's message draws the circle with property names.
-    const reason = String((error as Error).message).split('\n', 1)[0] ?? '';
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = text.split('\n', 1)[0] ?? '';
     throw new CloudsUnserializableError(messages.unserializable(reason), { cause: error });
   }
   if (json === undefined) {

@@ -223,6 +223,6 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 type ScriptMethod = (keyCount: number, ...args: (string | number)[]) => Promise<unknown>;
 
 /** A refused connect to a name with several addresses is an AggregateError with an empty message. */
-function reasonOf(error: Error): string {
+export function reasonOf(error: Error): string {
   return error.message || (error as NodeJS.ErrnoException).code || error.name;
 }

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 --[[
 Purpose: takes an incarnation out of sets and sends it a farewell. A channel is first in, first out:
          when the farewell arrives, everything dispatched to these services before has arrived too.
