@@ -58,7 +58,6 @@ const CHECKS: Readonly<Record<string, (path: string, value: unknown) => void>> =
 
 /** Of these, one says where Redis is. */
 const WAYS = ['url', 'path', 'sentinels', 'host'] as const;
-const IN_URL = ['db', 'username', 'password'] as const;
 
 /** @throws CloudsBadOptionsError that names the option and what is allowed. */
 export function parseRedis(redis: string | CloudsRedisOptions = {}): CloudsRedisOptions {
@@ -95,12 +94,18 @@ function checkWay(redis: CloudsRedisOptions): void {
   if (first !== undefined && second !== undefined) {
     throw contradiction(`redis.${first}`, `redis.${second}`, 'give one of them');
   }
-  const inUrl = IN_URL.find((key) => redis[key] !== undefined);
-  if (first === 'url' && inUrl)
-    throw contradiction('redis.url', `redis.${inUrl}`, 'it goes into the URL');
+  const twice = redis.url === undefined ? undefined : givenTwice(redis, new URL(redis.url));
+  if (twice) throw contradiction('redis.url', `redis.${twice}`, 'give one of them');
   if (first !== undefined && first !== 'host' && redis.port !== undefined) {
     throw contradiction(`redis.${first}`, 'redis.port', 'a port goes with a host');
   }
+}
+
+function givenTwice(redis: CloudsRedisOptions, url: URL): string | undefined {
+  if (redis.db !== undefined && url.pathname.length > 1) return 'db';
+  if (redis.username !== undefined && url.username !== '') return 'username';
+  if (redis.password !== undefined && url.password !== '') return 'password';
+  return undefined;
 }
 
 function checkMaster({ name, sentinels }: CloudsRedisOptions): void {

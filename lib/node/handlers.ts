@@ -31,12 +31,13 @@ function answer(request: IncomingRequest, value: unknown): void {
 }
 
 async function stream(request: IncomingRequest, values: AsyncIterable<unknown>): Promise<void> {
+  let sent = 0;
   try {
     for await (const value of values) {
       if (request.isCancelled) break;
       request.value(value);
       // A generator that never waits would not let the process read its cancel, nor anything else.
-      if (request.values % VALUES_PER_TURN === 0) await nextTurn();
+      if (++sent % VALUES_PER_TURN === 0) await nextTurn();
     }
     request.end();
   } catch (error) {

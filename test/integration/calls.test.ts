@@ -500,3 +500,24 @@ describe('call options', () => {
     expect(ms).toBeLessThan(1100);
   });
 });
+
+describe('many large messages at once', () => {
+  const MANY = 60;
+
+  it('reach their node, which Redis would drop if they came together', async () => {
+    const { caller } = await pair((data: string) => data.length);
+    const data = 'x'.repeat(MEBIBYTE - 10);
+    const lengths = await Promise.all(
+      Array.from({ length: MANY }, () => caller.send('work', data)),
+    );
+    expect(lengths).toEqual(Array<number>(MANY).fill(MEBIBYTE - 10));
+  });
+
+  it('reach their caller', async () => {
+    const { caller } = await pair((length: number) => 'x'.repeat(length));
+    const replies = await Promise.all(
+      Array.from({ length: MANY }, () => caller.send<string>('work', MEBIBYTE - 10)),
+    );
+    expect(replies.map(({ length }) => length)).toEqual(Array<number>(MANY).fill(MEBIBYTE - 10));
+  });
+});

@@ -230,7 +230,32 @@ describe('close()', () => {
     expect(await caller.send('slow', 1)).toBe('again');
     expect(await cloud.members('slow')).toEqual([`${node.id}.2`]);
     await caller.close();
+    expect(await outcome(caller.send('slow', 1))).toBe('CLOUDS_CLOSED');
+    await caller.connect();
     expect(await caller.send('slow', 1)).toBe('again');
+  });
+
+  it('sends the events that were emitted just before', async () => {
+    const heard: unknown[] = [];
+    const node = await cloud.connected();
+    await node.register('heard', (data: unknown) => heard.push(data));
+    const caller = await cloud.connected();
+    const emitted = [1, 2, 3].map((data) => caller.emit('heard', data));
+    await caller.close();
+
+    await Promise.all(emitted);
+    await until('they are heard', () => heard.length === 3);
+  });
+
+  it('refuses to serve more while it drains', async () => {
+    const { node, caller } = await sleepers();
+    const call = caller.send('slow', 200);
+    await until('it runs', () => node.stats.running === 1);
+    const closed = node.close();
+
+    expect(await outcome(node.register('late', () => 1))).toBe('CLOUDS_CLOSED');
+    await Promise.all([call, closed]);
+    expect(await cloud.members('late')).toEqual([]);
   });
 
   it('waits for nobody who connects at the same time: connect() fails with CLOUDS_CLOSED', async () => {
@@ -287,6 +312,16 @@ describe('close()', () => {
 });
 
 describe('unregister()', () => {
+  it('twice at once leaves a later registration alone', async () => {
+    const { node, caller } = await sleepers();
+    await Promise.all([node.unregister('slow'), node.unregister('slow')]);
+    await node.register('slow', () => 'again');
+
+    expect(await caller.send('slow', 1)).toBe('again');
+    await node.unregister('slow');
+    expect(await cloud.members('slow')).toEqual([]);
+  });
+
   it('finishes what has arrived, and leaves the other services alone', async () => {
     const { node, caller } = await sleepers();
     await node.register('other', () => 'other');

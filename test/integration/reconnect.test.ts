@@ -473,6 +473,15 @@ describe('when Redis hangs', () => {
     await cloud.silence('work', nodes);
   });
 
+  it('close() does not wait for it', async () => {
+    const caller = await cloud.connected();
+    cloud.pauseRedis();
+    const ms = await timeOf(caller.close());
+    cloud.resumeRedis();
+
+    expect(ms).toBeLessThan(3000);
+  });
+
   it('a call fails at its timeout', async () => {
     await workers(1);
     const caller = await cloud.connected();

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { duration, NOT_SHOWN } from '../../../lib/common/checks.js';
 import { CloudsBadOptionsError, CloudsErrorCode } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
 import type { CloudsOptions } from '../../../lib/common/options.js';
-import { duration, parseCapacity, parseOptions } from '../../../lib/common/parse-options.js';
+import { parseCapacity, parseOptions } from '../../../lib/common/parse-options.js';
 import { thrown } from '../../support/thrown.js';
 
 /** What `parseOptions` throws for options that its type does not allow. */
@@ -49,11 +50,10 @@ describe('the defaults', () => {
 
 describe('options that are given', () => {
   it('replace each default', () => {
-    const options: Required<Omit<CloudsOptions, 'prefix'>> = {
+    const options: Required<Omit<CloudsOptions, 'prefix' | 'capacity'>> = {
       redis: { host: 'a.example', port: 6380, db: 4, prefix: 'TEST:' },
       service: { callbackTimeout: 1, attempts: -1, noNodeGrace: 0, cleanInterval: 7 },
       baseScore: 1,
-      capacity: 2 ** 20,
       heartbeatInterval: 50,
       drainTimeout: 0,
       maxPayload: 16 * 1024 * 1024,
@@ -67,21 +67,26 @@ describe('options that are given', () => {
       noNodeGraceMs: 0,
       cleanIntervalMs: 7,
       baseScore: 1,
-      capacity: 2 ** 20,
+      capacity: undefined,
       heartbeatMs: 50,
       drainMs: 0,
       maxPayloadBytes: 16 * 1024 * 1024,
       connectMs: LONGEST,
     });
+    expect(parseOptions({ capacity: 2 ** 20 }).capacity).toBe(2 ** 20);
   });
 
   it.each(['redis://127.0.0.1', 'rediss://user:secret@a.example:6380/4', 'redis://[::1]:6379/0'])(
     'can name Redis by the URL %s',
     (url) => {
       expect(parseOptions({ redis: url }).redis).toEqual({ url });
-      expect(parseOptions({ redis: { url, db: 3 } }).redis).toEqual({ url, db: 3 });
     },
   );
+
+  it('can complete a URL', () => {
+    const redis = { url: 'redis://a.example', db: 3, username: 'u', password: 'p' };
+    expect(parseOptions({ redis }).redis).toEqual(redis);
+  });
 
   it('can name Redis by a socket, or by sentinels with the name of the master', () => {
     const sentinels = [{ host: 's1', port: 26379 }, { host: 's2' }];
@@ -154,6 +159,9 @@ describe('options that contradict each other', () => {
     [{ path: '/run/redis', host: 'b' }, 'path', 'host'],
     [{ path: '/run/redis', sentinels, name: 'm' }, 'path', 'sentinels'],
     [{ sentinels, name: 'm', host: 'b' }, 'sentinels', 'host'],
+    [{ url: 'redis://a.example/3', db: 4 }, 'url', 'db'],
+    [{ url: 'redis://u@a.example', username: 'v' }, 'url', 'username'],
+    [{ url: 'redis://:p@a.example', password: 'q' }, 'url', 'password'],
   ])('are refused with both names: %j', (redis, first, second) => {
     const error = refused({ redis });
     expect(error.message).toBe(
@@ -178,14 +186,20 @@ describe('options that contradict each other', () => {
     );
   });
 
-  it.each([undefined, ''])('are refused when sentinels have no name (%j)', (name) => {
-    expect(refused({ redis: { sentinels, name } }).message).toBe(
+  it('are refused when sentinels have no name', () => {
+    expect(refused({ redis: { sentinels } }).message).toBe(
       messages.badOption(
         'redis.name',
         'the name of the master that the sentinels watch',
-        name as unknown,
+        undefined,
       ),
     );
+  });
+});
+
+describe('options whose names are those of a prototype', () => {
+  it.each(['constructor', 'toString', '__proto__x'])('are unknown: %s', (name) => {
+    expect(refused({ redis: { [name]: 1 } }).message).toContain(`unknown option "redis.${name}"`);
   });
 });
 
@@ -197,12 +211,22 @@ describe('a value that is not allowed', () => {
   const prefix = 'a string of up to 128 characters without control characters';
   const url = 'a URL like redis://127.0.0.1:6379/0';
   /** What is no URL is not shown: it may be a password. */
-  const OTHER = 'something else';
+  const OTHER = NOT_SHOWN;
 
   it.each<[options: unknown, path: string, expected: string, actual: unknown]>([
     [null, 'options', 'an object', null],
     [[], 'options', 'an object', []],
-    ['redis://127.0.0.1', 'options', 'an object', 'redis://127.0.0.1'],
+    ['redis://127.0.0.1', 'options', 'an object', OTHER],
+    [{ redis: { host: 5 } }, 'redis.host', 'a non-empty string', OTHER],
+    [{ redis: { host: '' } }, 'redis.host', 'a non-empty string', OTHER],
+    [{ redis: { password: 5 } }, 'redis.password', 'a non-empty string', OTHER],
+    [{ redis: { tls: true } }, 'redis.tls', 'an object', true],
+    [{ redis: { family: 5 } }, 'redis.family', '4, 6, or 0 for either', 5],
+    [{ redis: { keepAlive: 'x' } }, 'redis.keepAlive', ms(0), 'x'],
+    [{ redis: { sentinels: [] } }, 'redis.sentinels', 'a list of { host, port }', []],
+    [{ redis: { sentinels: ['a'], name: 'm' } }, 'redis.sentinels[0]', 'an object', OTHER],
+    [{ redis: { name: 'm' } }, 'redis.sentinels', 'the sentinels that watch the master', undefined],
+    [{ redis: 'redis://h/abc' }, 'redis', url, OTHER],
     [{ service: 5 }, 'service', 'an object', 5],
     [{ service: null }, 'service', 'an object', null],
     [{ redis: [] }, 'redis', 'an object', []],

@@ -178,7 +178,9 @@ describe('what a node answers', () => {
     expect(path.dispatched).toHaveLength(1);
   });
 
-  it.each(Object.values(CloudsErrorCode))('can be the refusal %s', (code) => {
+  const codes = Object.values(CloudsErrorCode).filter((code) => code !== CloudsErrorCode.NO_NODE);
+
+  it.each(codes)('can be the refusal %s', (code) => {
     const { call, sink, place, reply } = setUp();
     place(call);
     reply(call, ReplyKind.REFUSAL, refusal(code));
@@ -198,7 +200,29 @@ describe('what a node answers', () => {
     expect(path.dispatched).toHaveLength(1);
   });
 
-  it.each([CloudsErrorCode.EXPIRED, CloudsErrorCode.NO_NODE, CloudsErrorCode.CANCELLED])(
+  it('is no attempt when the node has left the service: the call goes on to another', async () => {
+    const { path, call, sink, moved, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.NO_NODE));
+    await pass(300);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 1, tried: ['node-a'], mayRepeatNode: true });
+    expect(moved).toEqual([]);
+    expect(sink.outcome).toBeUndefined();
+    await pass(1000);
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+  });
+
+  it('is what a lost attempt ended with when no node is left for the next', async () => {
+    const { caller, path, call, sink, place } = setUp({ attempts: 3 });
+    place(call);
+    caller.onNodeLost(path, call.place!);
+    caller.onUnplaced(call, 2, 'no-node');
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+  });
+
+  it.each([CloudsErrorCode.EXPIRED, CloudsErrorCode.CANCELLED])(
     'is tried elsewhere at once when it is the refusal %s',
     (code) => {
       const { path, call, sink, moved, place, reply } = setUp({ attempts: 3 });

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Call, CallSettings, Unplaced } from '../../../lib/node/call.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { FlowControl } from '../../../lib/node/flow-control.js';
 import type { DispatchListener } from '../../../lib/node/ports.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
 import { Keys } from '../../../lib/protocol/keys.js';
@@ -43,7 +44,8 @@ function setUp() {
   const redis = new FakeRedis();
   const listener = new Listener();
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
-  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener);
+  const flow = new FlowControl((node) => dispatcher.onRoom(node));
+  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
   dispatcher.resume();
   const add = (count = 1, settings: Partial<CallSettings> = {}) => {
     const calls = Array.from({ length: count }, () => fakeCall(settings));

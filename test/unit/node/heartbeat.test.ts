@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { Heartbeat } from '../../../lib/node/heartbeat.js';
 import { Outbox } from '../../../lib/node/outbox.js';
+import { FlowControl } from '../../../lib/node/flow-control.js';
 import { RedisClock } from '../../../lib/node/redis-clock.js';
 import { Registration, Registry } from '../../../lib/node/registry.js';
 import { ReplyKeeper } from '../../../lib/node/reply-keeper.js';
@@ -21,10 +22,17 @@ function setUp() {
   const sum = new Registration('sum', () => undefined, BASE, undefined);
   registry.add(sum);
   const identity = { nodeId: 'node', incarnation: 'node.1', predecessor: '', inbox: 't:P:node.1' };
-  const outbox = new Outbox(redis, keys, identity, new ReplyKeeper(), {
-    onUnclaimed: () => undefined,
-    onError: () => undefined,
-  });
+  const outbox = new Outbox(
+    redis,
+    keys,
+    identity,
+    new ReplyKeeper(),
+    new FlowControl(() => undefined),
+    {
+      onUnclaimed: () => undefined,
+      onError: () => undefined,
+    },
+  );
   const told = { deaf: 0, beats: 0, errors: [] as string[] };
   const heartbeat = new Heartbeat(
     redis,
