@@ -16,8 +16,8 @@ const NOT_SUBSCRIBED = 0;
 export interface Identity {
   readonly nodeId: string;
   readonly incarnation: string;
-  /** The incarnation before this one, or ''. */
-  readonly predecessor: string;
+  /** Incarnations before this one that may still be in the sets. */
+  readonly predecessors: readonly string[];
   /** The inbox of the incarnation. */
   readonly inbox: string;
 }
@@ -37,14 +37,14 @@ export class Membership {
   /** @throws CloudsDisconnectedError if Redis refuses. */
   async enter(registrations: readonly Registration[], entry: string): Promise<void> {
     if (registrations.length === 0) return;
-    const { nodeId, incarnation, predecessor, inbox } = this.identity;
+    const { nodeId, incarnation, predecessors, inbox } = this.identity;
     const keys = [this.keys.node(nodeId), ...this.#sets(registrations)];
     const args = registrations.flatMap((one) => [mark(one), freePoints(one)]);
     const sentAt = performance.now();
     const redisMs = await this.#register(keys, [
       incarnation,
       inbox,
-      predecessor,
+      predecessors.join(','),
       entry,
       this.entryTtlMs,
       ...args,

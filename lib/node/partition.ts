@@ -30,6 +30,7 @@ import { Watch } from './watch.js';
 const MAX_BATCH_LENGTH = 6 * 1024 * 1024;
 /** Services whose members one beat looks through. */
 const SWEEPS_PER_BEAT = 2;
+const MAX_PREDECESSORS = 20;
 const REOPEN_MS = SECOND / 2;
 /** How long Redis has to take note that the node goes. */
 const FAREWELL_MS = 1 * SECOND;
@@ -56,9 +57,12 @@ export class Partition implements CallPath, Identity {
   readonly #heartbeat: Heartbeat;
   readonly #watch: Watch;
   #generation = 0;
+  /** Incarnations that were to enter services, and that none after them is known to have taken out. */
+  #predecessors: string[] = [];
   #sweepTurn = 0;
   #isOpen = false;
   #isClosing = false;
+  #opening: Promise<void> = Promise.resolve();
   #openedAt = -Infinity;
   #reopenTimer: NodeJS.Timeout | undefined;
 
@@ -128,8 +132,8 @@ export class Partition implements CallPath, Identity {
     return incarnationOf(this.nodeId, this.#generation);
   }
 
-  get predecessor(): string {
-    return this.#generation > 1 ? incarnationOf(this.nodeId, this.#generation - 1) : '';
+  get predecessors(): readonly string[] {
+    return this.#predecessors;
   }
 
   get inbox(): string {
@@ -147,7 +151,12 @@ export class Partition implements CallPath, Identity {
   // --- coming and going of the connection ---
 
   /** A connection is there: a new incarnation begins. Rejects if Redis does not let it. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    this.#opening = this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
     clearTimeout(this.#reopenTimer);
     this.#clock.reset();
     this.#generation++;
@@ -156,7 +165,7 @@ export class Partition implements CallPath, Identity {
     // What settled since the last incarnation ended is not among what runs, and gives nothing back.
     for (const registration of this.registry.all()) registration.restartCount();
     this.#outbox.forgetPoints();
-    await this.#membership.enter(this.registry.present(), this.#entry());
+    await this.#enter();
     if (generation !== this.#generation || !this.redis.isUp || this.#isClosing) return;
     this.#isOpen = true;
     this.#openedAt = performance.now();
@@ -164,6 +173,15 @@ export class Partition implements CallPath, Identity {
     this.#dispatcher.resume();
     this.calls.onPathOpened(this);
     if (this.calls.inFlight > 0) this.#watch.start();
+  }
+
+  /** An entry whose answer is lost with the connection may have happened. */
+  async #enter(): Promise<void> {
+    const { incarnation } = this;
+    const entering = this.#membership.enter(this.registry.present(), this.#entry());
+    this.#predecessors = [...this.#predecessors, incarnation].slice(-MAX_PREDECESSORS);
+    await entering;
+    this.#predecessors = [incarnation];
   }
 
   /** The connection is gone, and the incarnation with it. */
@@ -182,6 +200,7 @@ export class Partition implements CallPath, Identity {
 
   /** Ends everything; calls that wait here are the caller's to end. Waits for Redis, but not for long. */
   async close(): Promise<void> {
+    await this.#settleOpening();
     this.#isClosing = true;
     clearTimeout(this.#reopenTimer);
     this.#watch.stop();
@@ -191,6 +210,11 @@ export class Partition implements CallPath, Identity {
     this.#dispatcher.close();
     this.#outbox.close();
     this.#flow.clear();
+  }
+
+  /** Who leaves while it enters must first be in, or its member would stay behind. */
+  async #settleOpening(): Promise<void> {
+    if (!this.#isOpen && this.redis.isUp) await within(FAREWELL_MS, this.#opening);
   }
 
   async #sayGoodbye(): Promise<void> {
@@ -228,6 +252,7 @@ export class Partition implements CallPath, Identity {
   async leave(registrations: readonly Registration[]): Promise<void> {
     for (const registration of registrations) registration.isLeaving = true;
     try {
+      await this.#settleOpening();
       if (this.#isOpen) await this.#membership.leave(registrations);
     } catch (error) {
       // Redis refused. Who is sent here from now on is told that the service is not served.

@@ -89,7 +89,7 @@ export class Session {
 
   async #close(leave: () => Promise<void>, endCalls: () => void): Promise<void> {
     const wasConnected = this.#state === 'connected';
-    if (wasConnected) await leave();
+    await leave();
     this.#state = 'closing';
     this.#isClosed = true;
     endCalls();

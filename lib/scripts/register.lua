@@ -1,6 +1,6 @@
 #!lua
 --[[
-Purpose: puts an incarnation into the sets of its services, takes its predecessor out, and publishes
+Purpose: puts an incarnation into the sets of its services, takes its predecessors out, and publishes
          what the node says about itself.
 
 KEYS[1]    entry of the node
@@ -8,7 +8,7 @@ KEYS[2..]  sets of the services
 
 ARGV[1]    incarnation
 ARGV[2]    its inbox
-ARGV[3]    incarnation before this one, or ''
+ARGV[3]    incarnations before this one that may still be in the sets, separated by commas; or ''
 ARGV[4]    what the node says about itself, JSON
 ARGV[5]    ms that the entry lives without a heartbeat
 ARGV[6..]  per set two: the mark at the end of its members, its free capacity
@@ -25,7 +25,7 @@ if redis.call('PUBSUB', 'NUMSUB', ARGV[2])[2] == 0 then return NOT_SUBSCRIBED en
 for i = FIRST_SET, #KEYS do
   local argument = FIRST_ARGUMENT + (i - FIRST_SET) * ARGUMENTS_PER_SET
   local mark, free = ARGV[argument], tonumber(ARGV[argument + 1])
-  if ARGV[3] ~= '' then redis.call('ZREM', KEYS[i], ARGV[3] .. mark) end
+  for predecessor in string.gmatch(ARGV[3], '[^,]+') do redis.call('ZREM', KEYS[i], predecessor .. mark) end
   redis.call('ZADD', KEYS[i], 'NX', scoreOf(free, ticks), ARGV[1] .. mark)
 end
 redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])

@@ -235,6 +235,25 @@ describe('close()', () => {
     expect(await caller.send('slow', 1)).toBe('again');
   });
 
+  it('leaves nothing behind while it connects, or connects again', async () => {
+    for (let i = 0; i < 20; i++) {
+      const node = cloud.node();
+      const registered = outcome(node.register('work', () => 1));
+      await delay(i);
+      await node.close();
+      await registered;
+    }
+    const node = await cloud.connected();
+    await node.register('work', () => 1);
+    for (let i = 0; i < 5; i++) {
+      await cloud.cut();
+      await delay(130 + 3 * i);
+    }
+    await node.close();
+
+    expect(await cloud.members('work')).toEqual([]);
+  });
+
   it('sends the events that were emitted just before', async () => {
     const heard: unknown[] = [];
     const node = await cloud.connected();

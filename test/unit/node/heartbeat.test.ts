@@ -21,7 +21,7 @@ function setUp() {
   const registry = new Registry();
   const sum = new Registration('sum', () => undefined, BASE, undefined);
   registry.add(sum);
-  const identity = { nodeId: 'node', incarnation: 'node.1', predecessor: '', inbox: 't:P:node.1' };
+  const identity = { nodeId: 'node', incarnation: 'node.1', predecessors: [], inbox: 't:P:node.1' };
   const outbox = new Outbox(
     redis,
     keys,
