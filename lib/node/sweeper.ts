@@ -1,6 +1,7 @@
-import { incarnationOfMember, nodeIdOf } from '../protocol/ids.js';
+import { incarnationOfMember } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import { type Answer, type Command, isRedisReply, type RedisPort } from '../redis/link.js';
+import { type Answer, isRedisReply, type RedisPort } from '../redis/link.js';
+import { lookUp, type Sighting } from './look-up.js';
 
 const MEMBERS_PER_COMMAND = 500;
 const SAMPLE_SIZE = 8;
@@ -50,21 +51,11 @@ export class Sweeper {
 
   /** Gone is who has no inbox, or who has not beaten for so long that its entry has run out. */
   async #removeDead(service: string, members: readonly string[]): Promise<number> {
-    if (members.length === 0) return 0;
-    const incarnations = members.map(incarnationOfMember);
-    const [numsub, entries] = await this.redis.pipeline([
-      ['pubsub', 'NUMSUB', ...incarnations.map((one) => this.keys.inbox(one))],
-      ['mget', ...incarnations.map((one) => this.keys.node(nodeIdOf(one)))],
-    ]);
-    if (numsub?.error || entries?.error) return 0;
-    const counts = numsub!.value as unknown[];
-    const beating = entries!.value as unknown[];
-    const dead = members.filter(
-      (_, index) => Number(counts[2 * index + 1]) === 0 || beating[index] === null,
-    );
+    const sightings = await lookUp(this.redis, this.keys, members.map(incarnationOfMember));
+    const isDead = ({ hasInbox, present }: Sighting) => !hasInbox || present === undefined;
+    const dead = members.filter((_, index) => isDead(sightings[index]!));
     if (dead.length === 0) return 0;
-    const remove: Command = ['zrem', this.keys.service(service), ...dead];
-    const [removed] = await this.redis.pipeline([remove]);
+    const [removed] = await this.redis.pipeline([['zrem', this.keys.service(service), ...dead]]);
     return Number(removed?.value ?? 0);
   }
 }

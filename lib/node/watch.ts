@@ -1,27 +1,18 @@
-import { nodeIdOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import type { Command, RedisPort } from '../redis/link.js';
+import type { RedisPort } from '../redis/link.js';
 import type { CallPath } from './call.js';
+import { lookUp, type Sighting } from './look-up.js';
 import type { CallListener } from './ports.js';
 
 const LOOK_MS = 250;
 /** A node whose inbox is gone may be reconnecting; it takes a tenth of a second if all is well. */
 const SUSPICION_MS = 300;
 const LOOK_AT_SUSPECTS_MS = 100;
-const CHANNELS_PER_COMMAND = 500;
 
 type Watcher = Pick<
   CallListener,
   'inFlight' | 'waitedFor' | 'onNodeLost' | 'onNodeBack' | 'onNodeFrozen'
 >;
-
-/** What Redis knows of an incarnation that calls wait for. */
-interface Sighting {
-  readonly incarnation: string;
-  readonly hasInbox: boolean;
-  /** The incarnation that the node's entry names; undefined without an entry. */
-  readonly present: string | undefined;
-}
 
 export interface WatchSettings {
   /** After a cut the nodes come back one by one: for so long a missing inbox is not held against them. */
@@ -117,7 +108,7 @@ export class Watch {
   async #inspect(waitedFor: ReadonlyMap<string, number>): Promise<void> {
     this.#suspects.keepOnly(waitedFor);
     this.#silent.keepOnly(waitedFor);
-    for (const sighting of await this.#sightings([...waitedFor.keys()])) {
+    for (const sighting of await lookUp(this.redis, this.keys, [...waitedFor.keys()])) {
       this.#judge(sighting, waitedFor.get(sighting.incarnation)!);
     }
   }
@@ -148,40 +139,4 @@ export class Watch {
       lastPlacedAt < openedAt && performance.now() - openedAt < this.settings.returnMs;
     return this.#suspects.lasted(incarnation) >= SUSPICION_MS && !mayBeReturning;
   }
-
-  async #sightings(incarnations: readonly string[]): Promise<Sighting[]> {
-    const sightings: Sighting[] = [];
-    for (let first = 0; first < incarnations.length; first += CHANNELS_PER_COMMAND) {
-      const some = incarnations.slice(first, first + CHANNELS_PER_COMMAND);
-      const commands: Command[] = [
-        ['pubsub', 'NUMSUB', ...some.map((incarnation) => this.keys.inbox(incarnation))],
-        ['mget', ...some.map((incarnation) => this.keys.node(nodeIdOf(incarnation)))],
-      ];
-      const [numsub, entries] = await this.redis.pipeline(commands);
-      if (numsub?.error ?? entries?.error) throw (numsub?.error ?? entries?.error)!;
-      sightings.push(
-        ...readSightings(some, numsub!.value as unknown[], entries!.value as unknown[]),
-      );
-    }
-    return sightings;
-  }
-}
-
-/** NUMSUB answers channel, count, channel, count. */
-function readSightings(
-  incarnations: readonly string[],
-  numsub: readonly unknown[],
-  entries: readonly unknown[],
-): Sighting[] {
-  return incarnations.map((incarnation, index) => ({
-    incarnation,
-    hasInbox: Number(numsub[2 * index + 1]) > 0,
-    present: readEntry(entries[index], incarnation),
-  }));
-}
-
-/** An entry that cannot be read was written by another kind of node: it is there, so its node is. */
-function readEntry(entry: unknown, incarnation: string): string | undefined {
-  if (typeof entry !== 'string') return undefined;
-  return /"incarnation"\s*:\s*"([^"]+)"/.exec(entry)?.[1] ?? incarnation;
 }

@@ -28,7 +28,6 @@ export interface RedisPort {
   /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
   pipeline(commands: Command[]): Promise<Answer[]>;
   subscribe(channel: string): Promise<void>;
-  unsubscribe(channel: string): Promise<void>;
   /** Drops the connection and makes a new one. */
   reset(): void;
 }
@@ -129,10 +128,6 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   async subscribe(channel: string): Promise<void> {
     await this.#client?.subscribe(channel);
-  }
-
-  async unsubscribe(channel: string): Promise<void> {
-    await this.#client?.unsubscribe(channel);
   }
 
   #createClient(): Redis {
