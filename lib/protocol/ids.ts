@@ -5,7 +5,6 @@ const ID_BYTES = 12;
 const ID_LENGTH = 16;
 const IDS_PER_POOL = 512;
 
-const NODE_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const INCARNATION = /^[A-Za-z0-9_-]{1,64}\.[0-9]{1,10}$/;
 /** At the end of a set member: this node has a capacity, and a score below 1 means that it is full. */
 const LIMITED_MARK = '!';
@@ -21,10 +20,6 @@ export function randomId(): string {
   }
   next += ID_LENGTH;
   return pool.slice(next - ID_LENGTH, next);
-}
-
-export function isNodeId(text: unknown): text is string {
-  return typeof text === 'string' && NODE_ID.test(text);
 }
 
 export function isIncarnation(text: unknown): text is string {

@@ -3,7 +3,6 @@ import {
   incarnationOf,
   incarnationOfMember,
   isIncarnation,
-  isNodeId,
   memberOf,
   nodeIdOf,
   randomId,
@@ -16,7 +15,7 @@ describe('randomId', () => {
   it('has 16 characters that are safe in keys, channels and JSON, and never repeats', () => {
     const ids = Array.from({ length: SEVERAL_POOLS }, randomId);
     expect(ids.every((id) => /^[A-Za-z0-9_-]{16}$/.test(id))).toBe(true);
-    expect(ids.every(isNodeId)).toBe(true);
+    expect(ids.every((id) => /^[A-Za-z0-9_-]{16}$/.test(id))).toBe(true);
     expect(new Set(ids).size).toBe(SEVERAL_POOLS);
   });
 });
@@ -56,11 +55,5 @@ describe('an incarnation', () => {
     const member = memberOf('node.3', limited);
     expect(member).toBe(limited ? 'node.3!' : 'node.3');
     expect(incarnationOfMember(member)).toBe('node.3');
-  });
-});
-
-describe('isNodeId', () => {
-  it.each(['', 'a.b', 'a'.repeat(65), 'a b', 'a\n', 7, undefined])('is false for %j', (text) => {
-    expect(isNodeId(text)).toBe(false);
   });
 });
