@@ -7,7 +7,7 @@ import {
 } from '@nestjs/microservices';
 import { connectable, defer, Observable, type Observer, Subject } from 'rxjs';
 import type { CloudsOptions } from '../common/options.js';
-import type { CallOptions } from '../node/call-options.js';
+import { type CallOptions, NO_OPTIONS } from '../node/call-options.js';
 import type { ReplySink } from '../node/call.js';
 import { CloudsNode } from '../node/node.js';
 import type { Metadata } from '../protocol/frames.js';
@@ -21,6 +21,10 @@ type HookedPacket = ReadPacket & { metadata?: Metadata };
 export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
+  private readonly conversions: Conversions = {
+    response: (value) => this.serializeResponse(value) as unknown,
+    error: (error) => this.serializeError(error) as unknown,
+  };
 
   /**
    * With options the client makes a node of its own; with a node it shares that one, and leaves its
@@ -70,7 +74,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   // `any` as in Nest: a team that changes its transport keeps its types.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   override send<TResult = any, TInput = any>(pattern: unknown, data: TInput): Observable<TResult> {
-    return this.call<TResult>(pattern, data, {});
+    return this.call<TResult>(pattern, data, NO_OPTIONS);
   }
 
   /** The same with up to `attempts` attempts, each on another node; -1 for no limit. */
@@ -102,12 +106,12 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
       end: () => callback({ isDisposed: true }),
       error: (err) => callback({ err }),
     };
-    return this.dispatch(packet, {}, sink);
+    return this.dispatch(packet, NO_OPTIONS, sink);
   }
 
   protected async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
-    const { data, options } = unwrapRecord(packet, {});
-    await this.node.emit(this.serviceOf(packet), data, options);
+    const options = optionsOf(packet, NO_OPTIONS);
+    await this.node.emit(this.serviceOf(packet), dataOf(packet), options);
     return undefined as T;
   }
 
@@ -119,13 +123,17 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     // Nest's own answer to a missing pattern or missing data.
     if (isMissing(pattern) || isMissing(data)) return super.send(pattern, data);
     return new Observable<TResult>((observer) =>
-      this.dispatch(this.packetOf(pattern, data), options, this.sinkOf(observer)),
+      this.dispatch(
+        this.packetOf(pattern, data),
+        options,
+        new ObserverSink(observer, this.conversions),
+      ),
     );
   }
 
   private dispatch(packet: ReadPacket, options: CallOptions, sink: ReplySink): () => void {
-    const record = unwrapRecord(packet, options);
-    return this.node.request(this.serviceOf(packet), record.data, record.options, sink);
+    const service = this.serviceOf(packet);
+    return this.node.request(service, dataOf(packet), optionsOf(packet, options), sink);
   }
 
   private serviceOf(packet: ReadPacket): string {
@@ -136,16 +144,32 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private packetOf(pattern: unknown, data: unknown): ReadPacket {
     return 'createPacket' in this ? this.createPacket(pattern, data) : { pattern, data };
   }
+}
 
-  private sinkOf<TResult>(observer: Observer<TResult>): ReplySink {
-    return {
-      value: (value, isLast) => {
-        observer.next(this.serializeResponse(value) as TResult);
-        if (isLast) observer.complete();
-      },
-      end: () => observer.complete(),
-      error: (error) => observer.error(this.serializeError(error)),
-    };
+/** What a subclass may do to what arrives. */
+interface Conversions {
+  response(value: unknown): unknown;
+  error(error: unknown): unknown;
+}
+
+/** Not an object of closures: one is made for every call. */
+class ObserverSink implements ReplySink {
+  constructor(
+    private readonly observer: Observer<never>,
+    private readonly conversions: Conversions,
+  ) {}
+
+  value(value: unknown, isLast: boolean): void {
+    this.observer.next(this.conversions.response(value) as never);
+    if (isLast) this.observer.complete();
+  }
+
+  end(): void {
+    this.observer.complete();
+  }
+
+  error(error: unknown): void {
+    this.observer.error(this.conversions.error(error));
   }
 }
 
@@ -153,15 +177,15 @@ function isMissing(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
+function dataOf({ data }: ReadPacket): unknown {
+  return data instanceof CloudsRecord ? data.data : data;
+}
+
 /** What the record says, under what the method says, and with what the hook attached. */
-function unwrapRecord(
-  packet: HookedPacket,
-  options: CallOptions,
-): { data: unknown; options: CallOptions } {
-  const payload: unknown = packet.data;
-  const { metadata } = packet;
-  const record = payload instanceof CloudsRecord ? payload : undefined;
-  const merged: CallOptions = { ...record?.options, ...options };
+function optionsOf({ data, metadata }: HookedPacket, options: CallOptions): CallOptions {
+  if (!(data instanceof CloudsRecord) && metadata === undefined) return options;
+  const recorded = data instanceof CloudsRecord ? data.options : NO_OPTIONS;
+  const merged: CallOptions = { ...recorded, ...options };
   if (metadata) merged.headers = { ...merged.headers, ...metadata };
-  return { data: record ? record.data : payload, options: merged };
+  return merged;
 }

@@ -1,66 +1,124 @@
+import { incarnationOfMember } from '../protocol/ids.js';
 import type { Call, Unplaced } from './call.js';
 
-export interface BatchEntry {
-  readonly call: Call;
-  /** The attempt that the batch was made for; the call may have gone on since. */
-  readonly attempt: number;
-}
+const LARGE_BODY_LENGTH = 4 * 1024;
 
-export interface Placement extends BatchEntry {
-  readonly member: string | undefined;
+/** Requests that follow each other in a batch and fared alike. */
+export interface Run {
+  readonly first: number;
+  /** The one after the last. */
+  readonly end: number;
+  /** The member of the set that has them, and its incarnation. */
+  readonly member: string;
+  readonly incarnation: string;
   readonly unplaced: Unplaced | undefined;
 }
 
-/** The numbers with which the script says that a request has no node. */
+export interface BatchAnswer {
+  readonly redisMs: number;
+  readonly runs: readonly Run[];
+}
+
+/** What stands in an answer instead of a member. */
 const UNPLACED: Readonly<Record<string, Unplaced>> = {
   '0': 'no-node',
   '-1': 'overloaded',
   '-2': 'only-tried',
 };
 
-/** The requests of one run of the dispatch script. */
+/** The requests of one run of the dispatch script, in the order that it wants. */
 export class Batch {
-  readonly entries: BatchEntry[] = [];
+  readonly calls: readonly Call[];
+  /** The attempts that the batch was made for; a call may have gone on since. */
+  readonly attempts: readonly number[];
+  readonly #dispatches: readonly number[];
+  /** How many requests travel with the batch. */
+  readonly small: number;
+  /** How many come after these that only need a node. */
+  readonly large: number;
   /** Whether the connection broke before the answer came. */
   isLost = false;
+  /** Whether an answer was lost, and asked for again. */
   isResent = false;
+  /** Whether Redis has not been asked for the answer so far. */
+  isQuiet = false;
 
   constructor(
     readonly service: string,
     readonly sequence: number,
     readonly sentAt: number,
-  ) {}
-
-  add(call: Call): void {
-    this.entries.push({ call, attempt: call.attempt });
+    calls: readonly Call[],
+  ) {
+    const plain = calls.filter((call) => call.tried === undefined);
+    const small = plain.filter((call) => !isLarge(call));
+    this.small = small.length;
+    this.large = plain.length - small.length;
+    this.calls = small.length === calls.length ? small : inOrder(small, calls);
+    this.attempts = this.calls.map(({ attempt }) => attempt);
+    this.#dispatches = this.calls.map(({ dispatch }) => dispatch);
   }
 
-  get isWanted(): boolean {
-    return this.entries.some(({ call, attempt }) => !call.isSettled && call.attempt === attempt);
+  /** Whether its answer can wait: no call of it goes on to another node, or ends when a node has it. */
+  get canBeQuiet(): boolean {
+    return (
+      this.small === this.calls.length &&
+      this.calls.every(({ plan }) => plan.attempts === 1 && !plan.isOneWay)
+    );
   }
 
-  /** Which nodes each request must pass over, as the script wants it: by number from 1; '' for none. */
-  exclusions(): string {
-    let rules: Record<string, { nodes: readonly string[]; again: boolean }> | undefined;
-    this.entries.forEach(({ call }, index) => {
-      if (call.tried === undefined) return;
-      rules ??= {};
-      rules[index + 1] = { nodes: call.tried, again: call.mayRepeatNode };
+  /** Whether some call has had no reply. One that has timed out is still to be cancelled at its node. */
+  get isOpen(): boolean {
+    return this.calls.some(({ isAnswered }, index) => !isAnswered && !this.isVoid(index));
+  }
+
+  isCurrent(index: number): boolean {
+    const call = this.calls[index]!;
+    return !call.isSettled && call.dispatch === this.#dispatches[index];
+  }
+
+  /** Whether the node has refused this request, which may be on its way again since. */
+  isVoid(index: number): boolean {
+    const call = this.calls[index]!;
+    return call.attempt === this.attempts[index] && call.dispatch !== this.#dispatches[index];
+  }
+
+  /** The calls, with the attempts that they were made for, that are not void. */
+  forEach(act: (call: Call, attempt: number) => void): void {
+    this.calls.forEach((call, index) => {
+      if (!this.isVoid(index)) act(call, this.attempts[index]!);
     });
-    return rules === undefined ? '' : JSON.stringify(rules);
   }
 
-  /** Reads `ms|member,member|1,2,1,0`. */
-  readAnswer(answer: string): { redisMs: number; placements: Placement[] } {
-    const [ms, memberList = '', numberList = ''] = answer.split('|');
-    const members = memberList.split(',');
-    const numbers = numberList.split(',');
-    const placements = this.entries.map(({ call, attempt }, index) => {
-      const number = numbers[index] ?? '0';
-      const unplaced = UNPLACED[number];
-      const member = unplaced === undefined ? members[Number(number) - 1] : undefined;
-      return { call, attempt, member, unplaced };
-    });
-    return { redisMs: Number(ms), placements };
+  /** Requests that have tried nodes, which they must pass over. */
+  get ruled(): readonly Call[] {
+    return this.calls.slice(this.small + this.large);
   }
+
+  /** Reads `ms|member*2,0*1`. */
+  readAnswer(answer: string): BatchAnswer {
+    const bar = answer.indexOf('|');
+    const list = answer.slice(bar + 1);
+    const runs: Run[] = [];
+    let first = 0;
+    for (const text of list === '' ? [] : list.split(',')) {
+      const star = text.lastIndexOf('*');
+      const member = text.slice(0, star);
+      const end = first + Number(text.slice(star + 1));
+      const incarnation = incarnationOfMember(member);
+      runs.push({ first, end, member, incarnation, unplaced: UNPLACED[member] });
+      first = end;
+    }
+    return { redisMs: Number(answer.slice(0, bar)), runs };
+  }
+}
+
+/** A large frame does not pass through Lua, which would hash every byte of it three times. */
+export function isLarge({ body }: Call): boolean {
+  return body.length > LARGE_BODY_LENGTH;
+}
+
+function inOrder(small: readonly Call[], calls: readonly Call[]): Call[] {
+  const large = calls.filter((call) => call.tried === undefined && isLarge(call));
+  const ruled = calls.filter((call) => call.tried !== undefined);
+  return [...small, ...large, ...ruled];
 }

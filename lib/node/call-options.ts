@@ -6,9 +6,9 @@ import { duration } from '../common/checks.js';
 import { parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
-import { checkServiceName } from '../protocol/names.js';
 import { checkSize, encodeData } from '../protocol/payload.js';
-import type { CallSettings } from './call.js';
+import type { Text } from '../protocol/text.js';
+import type { CallPlan } from './call.js';
 
 /** A call without a limit of attempts still ends: after this, or after its timeout if that is longer. */
 const UNLIMITED_DEADLINE_MS = 10 * MINUTE;
@@ -31,23 +31,28 @@ export interface CallOptions {
 
 const CALL_KEYS: readonly (keyof CallOptions)[] = ['timeout', 'attempts', 'deadline', 'headers'];
 
-/** What one call needs, checked. All that is wrong with it fails here, before anything is sent. */
-export function callSettings(
-  service: string,
-  data: unknown,
+/** For whoever has nothing to say: what follows from it is worked out once. */
+export const NO_OPTIONS: CallOptions = Object.freeze({});
+
+/** How calls with these options go, checked. @throws CloudsBadOptionsError */
+export function callPlan(
   isOneWay: boolean,
   options: CallOptions,
   defaults: ResolvedOptions,
-): CallSettings {
-  checkServiceName(service);
+): CallPlan {
   checkCallOptions(options);
   const timeoutMs = options.timeout ?? defaults.timeoutMs;
   const attempts = options.attempts ?? defaults.attempts;
-  const body = requestBody(options.headers, encodeData(data, defaults.maxPayloadBytes));
-  if (options.headers) checkSize(body, defaults.maxPayloadBytes);
   const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
   const mayOutlastDeadline = options.deadline === undefined;
-  return { service, body, isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts };
+  return { isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts };
+}
+
+/** What the frames of one call say. @throws CloudsUnserializableError, CloudsPayloadTooLargeError */
+export function callBody(data: unknown, headers: Metadata | undefined, maxBytes: number): Text {
+  const body = requestBody(headers, encodeData(data, maxBytes));
+  if (headers) checkSize(body, maxBytes);
+  return body;
 }
 
 function defaultDeadlineMs(timeoutMs: number, attempts: number): number {

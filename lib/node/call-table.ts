@@ -1,8 +1,9 @@
+import { ChurnMap } from '../common/churn-map.js';
 import type { Call, CallPath } from './call.js';
 
 /** The calls in flight, by id. A call is here from before its dispatch until it is settled. */
 export class CallTable {
-  readonly #calls = new Map<string, Call>();
+  readonly #calls = new ChurnMap<string, Call>();
 
   get size(): number {
     return this.#calls.size;
@@ -31,6 +32,6 @@ export class CallTable {
   }
 
   all(): Call[] {
-    return [...this.#calls.values()];
+    return this.#calls.values();
   }
 }

@@ -1,6 +1,7 @@
 import type { CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { UNLIMITED_ATTEMPTS } from '../common/options.js';
 import { nodeIdOf, randomId } from '../protocol/ids.js';
+import type { Text } from '../protocol/text.js';
 import { WheelEntry } from './timer-wheel.js';
 
 /** The codes of errors that say that no node took a call. */
@@ -15,7 +16,7 @@ export interface CallPath {
   /** When the path was opened last, on the clock of `performance.now()`. */
   readonly openedAt: number;
   dispatch(call: Call): void;
-  /** Takes a call back that has not been sent yet. */
+  /** Takes a call back that has not been sent yet, or finds out where it was sent. */
   withdraw(call: Call): void;
   /** Tells a node that nobody waits for a call any more. */
   cancel(incarnation: string, callId: string): void;
@@ -30,17 +31,28 @@ export interface ReplySink {
   error(error: unknown): void;
 }
 
-export interface CallSettings {
-  readonly service: string;
-  /** Metadata and data as they stand in the frame. */
-  readonly body: string;
+/** Who sent a reply. */
+export interface Sender {
+  readonly incarnation: string;
+  readonly nodeId: string;
+}
+
+/** How a call goes; shared by all that go alike. */
+export interface CallPlan {
   readonly isOneWay: boolean;
   readonly timeoutMs: number;
-  /** For the whole call, all attempts together; in ms from now. */
+  /** For the whole call, all attempts together; in ms from its start. */
   readonly deadlineMs: number;
   /** Whether a stream may go on after the deadline, because nobody has set one. */
   readonly mayOutlastDeadline: boolean;
   readonly attempts: number;
+}
+
+export interface CallSettings {
+  readonly service: string;
+  /** Metadata and data as they stand in the frame. */
+  readonly body: Text;
+  readonly plan: CallPlan;
 }
 
 /**
@@ -51,20 +63,21 @@ export class Call extends WheelEntry {
   readonly id = randomId();
   readonly path: CallPath;
   readonly service: string;
-  readonly body: string;
-  readonly isOneWay: boolean;
-  readonly timeoutMs: number;
-  readonly attempts: number;
+  readonly body: Text;
+  readonly plan: CallPlan;
   readonly deadlineAt: number;
-  readonly mayOutlastDeadline: boolean;
   readonly sink: ReplySink;
 
   attempt = 1;
+  /** Rises when a dispatch is void: what is still said about it does not count. */
+  dispatch = 1;
   attemptBeganAt: number;
   attemptEndsAt: number;
   isSettled = false;
   /** Settled by a reply, as against a timeout, a cancel or a lost node. */
   isAnswered = false;
+  /** Whether some node has the present attempt for all that is known, and it is not known which. */
+  isSent = false;
   /** The incarnation that has the present attempt. */
   place: string | undefined;
   placedAt = 0;
@@ -90,14 +103,17 @@ export class Call extends WheelEntry {
     this.path = path;
     this.service = settings.service;
     this.body = settings.body;
-    this.isOneWay = settings.isOneWay;
-    this.timeoutMs = settings.timeoutMs;
-    this.attempts = settings.attempts;
-    this.deadlineAt = now + settings.deadlineMs;
-    this.mayOutlastDeadline = settings.mayOutlastDeadline;
-    this.attemptBeganAt = now;
-    this.attemptEndsAt = Math.min(now + settings.timeoutMs, this.deadlineAt);
+    this.plan = settings.plan;
+    // Whole numbers: to a fraction V8 would give an object of its own.
+    const began = Math.ceil(now);
+    this.deadlineAt = began + this.plan.deadlineMs;
+    this.attemptBeganAt = began;
+    this.attemptEndsAt = Math.min(began + this.plan.timeoutMs, this.deadlineAt);
     this.sink = sink;
+  }
+
+  get isOneWay(): boolean {
+    return this.plan.isOneWay;
   }
 
   /** When something has to be done about this call if nothing happens. */
@@ -107,30 +123,49 @@ export class Call extends WheelEntry {
       : Math.min(this.resumeAt, this.attemptEndsAt);
   }
 
+  /** Whether a node may run the present attempt. */
+  get isOut(): boolean {
+    return this.place !== undefined || this.isSent;
+  }
+
   timeLeftMs(now: number): number {
-    return Math.max(0, Math.ceil(this.attemptEndsAt - now));
+    return Math.max(0, Math.floor(this.attemptEndsAt - now));
   }
 
   /** Whether another node may be tried. A stream that has begun is never started again. */
   mayMove(now: number): boolean {
-    const hasAttempts = this.attempts === UNLIMITED_ATTEMPTS || this.attempt < this.attempts;
+    const { attempts } = this.plan;
+    const hasAttempts = attempts === UNLIMITED_ATTEMPTS || this.attempt < attempts;
     return hasAttempts && !this.isOneWay && this.values === 0 && now < this.deadlineAt;
   }
 
   /** Goes on to the next attempt, away from where it is. */
   leave(now: number): void {
     if (this.place !== undefined) this.addTried(this.place);
-    this.place = undefined;
+    this.voidDispatch();
     this.attempt++;
-    this.attemptBeganAt = now;
-    this.attemptEndsAt = Math.min(now + this.timeoutMs, this.deadlineAt);
+    this.beginAttempt(now);
+  }
+
+  /** The node that has it, or is to have it, will not run it. */
+  voidDispatch(): void {
+    this.place = undefined;
+    this.isSent = false;
+    this.dispatch++;
+  }
+
+  /** The time of the present attempt begins. */
+  beginAttempt(now: number): void {
+    this.attemptBeganAt = Math.ceil(now);
+    this.attemptEndsAt = Math.min(this.attemptBeganAt + this.plan.timeoutMs, this.deadlineAt);
   }
 
   /** A value of a stream has arrived: the time for the next one begins. */
   renew(now: number): void {
-    const idleAt = now + this.timeoutMs;
-    this.attemptBeganAt = now;
-    this.attemptEndsAt = this.mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
+    const { timeoutMs, mayOutlastDeadline } = this.plan;
+    this.attemptBeganAt = Math.ceil(now);
+    const idleAt = this.attemptBeganAt + timeoutMs;
+    this.attemptEndsAt = mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
   }
 
   addTried(incarnation: string): void {
@@ -140,9 +175,14 @@ export class Call extends WheelEntry {
   }
 
   /** Whether a reply from this node can be meant for this call; not yet known before it is placed. */
-  mayBeAnsweredBy(nodeId: string): boolean {
-    if (this.streamsFrom !== undefined) return this.streamsFrom === nodeId;
-    if (this.place === undefined) return true;
-    return nodeIdOf(this.place) === nodeId || (this.tried?.includes(nodeId) ?? false);
+  mayBeAnsweredBy(sender: Sender): boolean {
+    if (this.streamsFrom !== undefined) return this.streamsFrom === sender.nodeId;
+    return this.mayBeAt(sender) || (this.tried?.includes(sender.nodeId) ?? false);
+  }
+
+  /** Whether the present attempt is, or for all that is known may be, with this node. */
+  mayBeAt({ incarnation, nodeId }: Sender): boolean {
+    const { place } = this;
+    return place === undefined || place === incarnation || nodeIdOf(place) === nodeId;
   }
 }

@@ -1,20 +1,12 @@
 import { jittered } from '../common/durations.js';
-import {
-  CloudsClosedError,
-  CloudsDisconnectedError,
-  type CloudsError,
-  CloudsErrorCode,
-  CloudsNodeLostError,
-  CloudsNoNodeError,
-  CloudsOverloadedError,
-  CloudsTimeoutError,
-} from '../common/errors.js';
+import { CloudsDisconnectedError, type CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
 import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
-import type { Call, CallPath, NoTaker, Unplaced } from './call.js';
+import type { Call, CallPath, Sender, Unplaced } from './call.js';
+import { closedDuringCall, nodeLost, noTaker, streamBroken, timeIsUp } from './call-failures.js';
 import { CallTable } from './call-table.js';
 import type { CallListener } from './ports.js';
 import { TimerWheel } from './timer-wheel.js';
@@ -91,20 +83,21 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
-    if (call.isOneWay) return this.#answer(call, incarnation, () => call.sink.end());
+    if (call.isOneWay) return this.#onSent(call);
     call.place = incarnation;
-    call.placedAt = performance.now();
+    call.placedAt = Math.ceil(performance.now());
     if (isResent) call.path.ask(incarnation, call.id);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
     if (call.isSettled || attempt !== call.attempt) return;
+    call.isSent = false;
     if (reason === 'no-node') return this.#onNoNode(call);
     if (reason === 'only-tried') {
       call.mayRepeatNode = true;
       return this.#backOff(call);
     }
-    this.#moveOrFail(call, this.#noTaker(call, CloudsErrorCode.OVERLOADED));
+    this.#moveOrFail(call, noTaker(call, CloudsErrorCode.OVERLOADED));
   }
 
   onRefused(call: Call, attempt: number, error: Error): void {
@@ -122,10 +115,10 @@ export class Caller implements CallListener {
   // --- what comes back ---
 
   onReplies({ from, frames }: ReplyMessage): void {
-    const nodeId = nodeIdOf(from);
+    const sender = { incarnation: from, nodeId: nodeIdOf(from) };
     for (const frame of frames) {
-      const call = this.#table.get(frame.id);
-      if (call?.mayBeAnsweredBy(nodeId)) this.#onReply(call, nodeId, frame);
+      const call = this.#table.get(frame[0]);
+      if (call?.mayBeAnsweredBy(sender)) this.#onReply(call, sender, frame);
     }
   }
 
@@ -180,39 +173,17 @@ export class Caller implements CallListener {
   /** A pause before the next attempt; the attempt's own time begins after it. */
   #backOff(call: Call): void {
     this.#resumeLater(call);
-    call.attemptBeganAt = call.resumeAt!;
-    call.attemptEndsAt = Math.min(call.attemptBeganAt + call.timeoutMs, call.deadlineAt);
+    call.beginAttempt(call.resumeAt!);
     this.#wheel.add(call, call.dueAt);
   }
 
   #onDue(call: Call): void {
     if (performance.now() < call.attemptEndsAt && call.resumeAt !== undefined)
       return this.#dispatch(call);
-    const error = this.#timeIsUp(call);
-    if (call.place === undefined) return this.#fail(call, error);
+    const error = timeIsUp(call);
+    if (!call.isOut) return this.#fail(call, error);
     this.events.timedOut(call);
     this.#moveOrFail(call, error);
-  }
-
-  #timeIsUp(call: Call): CloudsError {
-    const { service, attempt } = call;
-    const timeoutMs = Math.round(call.attemptEndsAt - call.attemptBeganAt);
-    const isPlaced = call.place !== undefined;
-    if (!isPlaced && call.waitsFor) return this.#noTaker(call, call.waitsFor);
-    if (!isPlaced && !call.path.isOpen) {
-      return new CloudsDisconnectedError(messages.disconnected(service, timeoutMs));
-    }
-    return new CloudsTimeoutError(messages.timeout(service, timeoutMs, attempt), {
-      details: { service, attempt },
-    });
-  }
-
-  /** An attempt that was lost may have run, whatever became of those after it. */
-  #noTaker({ service, lostWith }: Call, reason: NoTaker): CloudsError {
-    if (lostWith) return lostWith;
-    return reason === CloudsErrorCode.OVERLOADED
-      ? new CloudsOverloadedError(messages.overloaded(service))
-      : new CloudsNoNodeError(messages.noNode(service));
   }
 
   /** Zero receivers is no proof of death: nodes reconnect after a cut, and restart in a rollout. */
@@ -225,7 +196,7 @@ export class Caller implements CallListener {
       call.waitsFor = CloudsErrorCode.NO_NODE;
       return this.#resumeLater(call);
     }
-    this.#fail(call, this.#noTaker(call, CloudsErrorCode.NO_NODE));
+    this.#fail(call, noTaker(call, CloudsErrorCode.NO_NODE));
   }
 
   /** The answer for an attempt that is over: that node has the call too, and need not finish it. */
@@ -235,73 +206,85 @@ export class Caller implements CallListener {
     call.path.cancel(incarnation, call.id);
   }
 
-  #onReply(call: Call, nodeId: string, frame: ReplyFrame): void {
-    const isPresent = isAt(call, nodeId);
-    switch (frame.kind) {
+  #onReply(call: Call, sender: Sender, frame: ReplyFrame): void {
+    const [, kind, , value] = frame;
+    switch (kind) {
       case ReplyKind.RESULT:
-        return this.#answer(call, nodeId, () => call.sink.value(frame.value, true));
-      case ReplyKind.VALUE:
-        return isPresent ? this.#onValue(call, nodeId, frame) : undefined;
+        return this.#answer(call, sender, () => call.sink.value(value, true));
       case ReplyKind.END:
-        return this.#onStreamEnd(call, nodeId, frame, () => call.sink.end());
+        return this.#onStreamEnd(call, sender, frame, () => call.sink.end());
       case ReplyKind.ERROR:
-        return this.#onStreamEnd(call, nodeId, frame, () => call.sink.error(frame.value));
+        return this.#onStreamEnd(call, sender, frame, () => call.sink.error(value));
       case ReplyKind.EXCEPTION:
-        return this.#onStreamEnd(call, nodeId, frame, () =>
-          call.sink.error(reviveError(frame.value, nodeId)),
+        return this.#onStreamEnd(call, sender, frame, () =>
+          call.sink.error(reviveError(value, sender.nodeId)),
         );
+      default:
+        if (call.mayBeAt(sender)) this.#onPresentReply(call, sender, frame);
+    }
+  }
+
+  /** What only the node of the present attempt can say. */
+  #onPresentReply(call: Call, sender: Sender, frame: ReplyFrame): void {
+    const [, kind, , value] = frame;
+    switch (kind) {
+      case ReplyKind.VALUE:
+        return this.#onValue(call, sender, frame);
       case ReplyKind.REFUSAL:
-        return isPresent ? this.#onRefusal(call, reviveRefusal(frame.value, nodeId)) : undefined;
+        return this.#onRefusal(call, sender, reviveRefusal(value, sender.nodeId));
       case ReplyKind.UNKNOWN:
-        return isPresent ? this.#moveOrFail(call, nodeLost(call, nodeId)) : undefined;
+        return this.#moveOrFail(call, nodeLost(call, sender.nodeId));
     }
   }
 
   /** An idle stream times out; one that keeps coming does not. */
-  #onValue(call: Call, nodeId: string, frame: ReplyFrame): void {
-    if (frame.count !== call.values) return this.#onGap(call, nodeId);
-    call.streamsFrom = nodeId;
+  #onValue(call: Call, sender: Sender, [, , count, value]: ReplyFrame): void {
+    if (count !== call.values) return this.#onGap(call, sender);
+    call.streamsFrom = sender.nodeId;
     call.values++;
     call.renew(performance.now());
     this.#wheel.add(call, call.dueAt);
-    guarded(() => call.sink.value(frame.value, false));
+    guarded(() => call.sink.value(value, false));
   }
 
   /** A node that was left may still answer, but not with the end of a stream that it was told to stop. */
-  #onStreamEnd(call: Call, nodeId: string, frame: ReplyFrame, deliver: () => void): void {
-    if (frame.count === call.values) this.#answer(call, nodeId, deliver);
-    else if (isAt(call, nodeId)) this.#onGap(call, nodeId);
+  #onStreamEnd(call: Call, sender: Sender, [, , count]: ReplyFrame, deliver: () => void): void {
+    if (count === call.values) this.#answer(call, sender, deliver);
+    else if (call.mayBeAt(sender)) this.#onGap(call, sender);
   }
 
-  #onGap(call: Call, nodeId: string): void {
-    const { service } = call;
-    const error = new CloudsNodeLostError(messages.streamBroken(service, nodeId), {
-      details: { service },
-    });
-    this.#fail(call, error);
+  #onGap(call: Call, { nodeId }: Sender): void {
+    this.#fail(call, streamBroken(call, nodeId));
   }
 
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
-  #onRefusal(call: Call, error: CloudsError): void {
+  #onRefusal(call: Call, sender: Sender, error: CloudsError): void {
     if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call);
+    if (call.place === undefined) call.voidDispatch();
     if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
-    else this.#answer(call, error.node ?? '', () => call.sink.error(error));
+    else this.#answer(call, sender, () => call.sink.error(error));
   }
 
   /** The node left after it was picked. That is no attempt: the handler has certainly not run. */
   #onNotServed(call: Call): void {
     if (call.place !== undefined) call.addTried(call.place);
-    call.place = undefined;
+    call.voidDispatch();
     call.mayRepeatNode = true;
     call.waitsFor = CloudsErrorCode.NO_NODE;
     this.#resumeLater(call);
   }
 
-  #answer(call: Call, nodeId: string, deliver: () => void): void {
-    const isElsewhere = call.place !== undefined && nodeIdOf(call.place) !== nodeId;
+  #answer(call: Call, sender: Sender, deliver: () => void): void {
     call.isAnswered = true;
-    this.#finish(call, isElsewhere ? call.place : undefined);
+    this.#finish(call, call.mayBeAt(sender) ? undefined : call.place);
     guarded(deliver);
+  }
+
+  /** A one-way call is over when a node has it. */
+  #onSent(call: Call): void {
+    call.isAnswered = true;
+    this.#finish(call);
+    guarded(() => call.sink.end());
   }
 
   #moveOrFail(call: Call, error: CloudsError): void {
@@ -342,25 +325,8 @@ export class Caller implements CallListener {
     if (call.isOneWay) this.#onOneWaySettled();
     this.#table.remove(call);
     this.#wheel.remove(call);
-    if (call.place === undefined) call.path.withdraw(call);
+    const isDone = call.place !== undefined || (call.isSent && call.isAnswered);
+    if (!isDone) call.path.withdraw(call);
     if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
   }
-}
-
-/** Whether the present attempt is, or for all that is known may be, with this node. */
-function isAt({ place }: Call, nodeId: string): boolean {
-  return place === undefined || nodeIdOf(place) === nodeId;
-}
-
-function nodeLost(call: Call, incarnation: string): CloudsNodeLostError {
-  const { service } = call;
-  return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
-}
-
-function closedDuringCall({ service, place, lostWith }: Call): CloudsError {
-  const mayHaveRun = place !== undefined || lostWith !== undefined;
-  const message = mayHaveRun
-    ? messages.closedDuringCall(service)
-    : messages.closedBeforeSent(service);
-  return new CloudsClosedError(message);
 }

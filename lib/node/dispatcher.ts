@@ -1,28 +1,29 @@
 import { MINUTE } from '../common/durations.js';
-import { requestFrame, requestHeader, requestMessage } from '../protocol/encode.js';
-import { ONE_WAY } from '../protocol/frames.js';
-import { incarnationOfMember } from '../protocol/ids.js';
+import { joinFrames, requestHeader } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
-import { type Answer, isRedisReply, type RedisPort } from '../redis/link.js';
-import { Batch, type Placement } from './batch.js';
+import { isRedisReply, type RedisPort } from '../redis/link.js';
+import { Batch, isLarge, type Run } from './batch.js';
 import type { Call } from './call.js';
 import type { FlowControl } from './flow-control.js';
+import { type Attempt, type Destination, headOf, LargeFrames } from './large-frames.js';
 import type { DispatchListener } from './ports.js';
+import { FENCE_SLOTS, Unanswered } from './unanswered.js';
 
-/** Redis serves nobody else while the script runs, and drops a subscriber that gets too much at once. */
-const MAX_FRAMES = 500;
-/** In UTF-16 units, of which one takes up to three bytes: 4 MiB. */
-const MAX_BATCH_LENGTH = Math.floor((4 * 1024 * 1024) / 3);
-/** Batches that may be out without an answer. The script keeps as many answers, so none is forgotten. */
-const FENCE_SLOTS = 256;
+/**
+ * While the script runs Redis serves nobody else. A batch of 500 takes no less time for each than one of
+ * 128, and while Redis is at the next batch the nodes work on this one: a fifth more calls per second.
+ */
+const MAX_FRAMES = 128;
+/** From so many calls on, the first half of those that are made in one turn leaves while the rest is made. */
+const MIN_EARLY_FRAMES = 32;
+/** In UTF-16 units. Lua hashes every byte; and longer strings V8 puts aside, which takes its time. */
+const MAX_BATCH_LENGTH = 64 * 1024;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
-/** From this length on a frame does not pass through Lua, which would hash every byte of it twice. */
-const LARGE_FRAME_LENGTH = 4 * 1024;
 /** Id, time left and attempt of a frame take less. */
 const FRAME_OVERHEAD = 100;
 const PICK_ONLY = '';
-const SKIP = '-';
+const NO_REQUESTS = [0, 0, '', ''];
 
 /** Where this process is heard, as far as its dispatcher needs to know. */
 export interface ReturnAddress {
@@ -30,28 +31,24 @@ export interface ReturnAddress {
   readonly incarnation: string;
 }
 
-/** A request that the script gave to a node, and whose frame is too long to pass through it. */
-interface LargeFrame {
-  readonly call: Call;
-  readonly attempt: number;
-  readonly member: string;
-  readonly header: string;
-  /** When the script picked the node, by Redis's clock and by ours. */
-  readonly redisMs: number;
-  readonly now: number;
-  readonly isResent: boolean;
-}
+type Answered = Pick<Destination, 'header' | 'redisMs' | 'now'>;
 
 /**
- * Sends the calls of one turn of the event loop to the script, one batch per service. A batch whose
- * answer was lost with the connection is sent again; the fence makes it run once.
+ * Sends the calls of one turn of the event loop to the script, one batch per service. Most are answered
+ * by their nodes before anybody needs to know which these are: of a service whose last batch found its
+ * nodes the next is quiet, and its answer is asked for when calls of it are still out after a while. The
+ * answer of a batch that was cut off is asked for too. The fence keeps it, and a batch that has none by
+ * then never runs.
  * States: paused (calls wait) and running; `resume` and `pause` change it.
  */
 export class Dispatcher {
   #waiting = new Map<string, Set<Call>>();
-  /** Large frames that have their node, by its incarnation. */
-  readonly #waitingForRoom = new Map<string, LargeFrame[]>();
-  readonly #unanswered = new Map<number, Batch>();
+  readonly #largeFrames: LargeFrames;
+  readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
+  /** Services whose last batch found nodes without a limit for all of its calls. */
+  readonly #trusted = new Set<string>();
+  /** Of the newest script that has one; answers come in order. */
+  #lastAnswer: Promise<void> = Promise.resolve();
   #isPaused = true;
   #flush: NodeJS.Immediate | undefined;
   #sequence = 0;
@@ -62,43 +59,56 @@ export class Dispatcher {
     private readonly keys: Keys,
     private readonly address: ReturnAddress,
     private readonly listener: DispatchListener,
-    private readonly flow: FlowControl,
-  ) {}
-
-  add(call: Call): void {
-    const waiting = this.#waiting.get(call.service);
-    if (waiting) waiting.add(call);
-    else this.#waiting.set(call.service, new Set([call]));
-    this.#schedule();
+    flow: FlowControl,
+  ) {
+    this.#largeFrames = new LargeFrames(redis, keys, listener, flow, (call) => this.add(call));
   }
 
+  add(call: Call): void {
+    const waiting = this.#waiting.get(call.service) ?? new Set();
+    if (waiting.size === 0) this.#waiting.set(call.service, waiting);
+    waiting.add(call);
+    if (waiting.size >= this.#earlyFrames) this.#sendWaiting();
+    else this.#schedule();
+  }
+
+  /** Caller, Redis and nodes then work at the same time instead of one after the other. */
+  get #earlyFrames(): number {
+    return Math.min(MAX_FRAMES, Math.max(MIN_EARLY_FRAMES, this.listener.inFlight / 2));
+  }
+
+  /** One that was sent quietly has to be cancelled at its node, which is found out at once. */
   remove(call: Call): void {
-    this.#waiting.get(call.service)?.delete(call);
+    if (call.isSent) this.#unanswered.askSoon();
+    else this.#waiting.get(call.service)?.delete(call);
   }
 
   /** A node that was full may have room again. */
   onRoom(incarnation: string): void {
-    const waiting = this.#waitingForRoom.get(incarnation) ?? [];
-    this.#waitingForRoom.delete(incarnation);
-    for (const large of waiting) this.#sendLarge(large);
+    this.#largeFrames.onRoom(incarnation);
+  }
+
+  /** Resolves when it is known where all calls are that were sent. */
+  async allKnown(): Promise<void> {
+    this.#unanswered.askNow();
+    await this.#lastAnswer;
   }
 
   pause(): void {
     this.#isPaused = true;
-    const waiting = [...this.#waitingForRoom.values()].flat();
-    this.#waitingForRoom.clear();
-    for (const { call, attempt } of waiting) {
-      if (!call.isSettled && attempt === call.attempt) this.add(call);
-    }
+    this.#unanswered.cutOff();
+    // A Redis that has lost its scripts would not say so.
+    this.#trusted.clear();
+    for (const call of this.#largeFrames.takeBack()) this.add(call);
   }
 
   /** Sends what was out when the connection broke, then what has gathered since. */
   resume(): void {
     this.#isPaused = false;
+    this.#unanswered.resume();
     // The fence may have gone with what Redis lost.
     this.#fenceRenewedAt = -Infinity;
-    const lost = [...this.#unanswered.values()].filter((batch) => batch.isLost);
-    for (const batch of lost) this.#resend(batch);
+    for (const batch of this.#unanswered.lost()) this.#askAgain(batch);
     this.#schedule();
   }
 
@@ -107,7 +117,7 @@ export class Dispatcher {
     clearImmediate(this.#flush);
     this.#flush = undefined;
     this.#waiting.clear();
-    this.#waitingForRoom.clear();
+    this.#largeFrames.takeBack();
     this.#unanswered.clear();
   }
 
@@ -125,53 +135,71 @@ export class Dispatcher {
     const now = performance.now();
     for (const [service, calls] of this.#waiting) {
       if (!this.#sendSome(service, calls, now)) return;
-      this.#waiting.delete(service);
     }
+    // Not one that is emptied: see ChurnMap.
+    this.#waiting = new Map();
   }
 
   /** Whether all could be sent; if not, the next answer makes room. */
   #sendSome(service: string, calls: Set<Call>, now: number): boolean {
     while (calls.size > 0) {
-      if (this.#unanswered.size >= FENCE_SLOTS) return false;
-      const batch = this.#takeBatch(service, calls, now);
-      if (batch.entries.length > 0) this.#send(batch, now);
+      if (!this.#unanswered.hasRoomFor(this.#sequence + 1)) return false;
+      const some = takeSome(calls);
+      if (some.length === 0) continue;
+      const batch = new Batch(service, ++this.#sequence, now, some);
+      const requests = this.#requestArgs(batch, now);
+      if (this.#mayBeQuiet(batch)) this.#sendQuietly(batch, requests, now);
+      else this.#send(batch, requests, now);
     }
     return true;
   }
 
-  #takeBatch(service: string, calls: Set<Call>, now: number): Batch {
-    const batch = new Batch(service, this.#sequence + 1, now);
-    let length = 0;
-    for (const call of calls) {
-      if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
-      if (batch.entries.length === MAX_FRAMES || length > MAX_BATCH_LENGTH) break;
-      calls.delete(call);
-      if (!call.isSettled) batch.add(call);
-    }
-    return batch;
+  #mayBeQuiet(batch: Batch): boolean {
+    return this.redis.canBeQuiet && this.#trusted.has(batch.service) && batch.canBeQuiet;
   }
 
-  #send(batch: Batch, now: number): void {
-    if (this.#sequence < batch.sequence) this.#sequence = batch.sequence;
-    this.#unanswered.set(batch.sequence, batch);
-    batch.isLost = false;
-    const { incarnation, nodeId } = this.address;
-    const header = requestHeader(incarnation, batch.service);
-    const args = [
-      batch.sequence,
-      FENCE_SLOTS,
-      this.#fenceTtlMs(now),
-      this.keys.inboxPrefix,
-      header,
-      batch.exclusions(),
-      ...batch.entries.map(({ call, attempt }) => frameForScript(call, attempt, now)),
+  #sendQuietly(batch: Batch, requests: readonly (string | number)[], now: number): void {
+    batch.isQuiet = true;
+    this.#unanswered.add(batch);
+    for (const call of batch.calls) call.isSent = true;
+    const header = requestHeader(this.address.incarnation, batch.service);
+    const [keys, args] = this.#scriptArgs(batch, header, requests, now);
+    this.redis.runQuietly('dispatch', keys, args);
+  }
+
+  #requestArgs(batch: Batch, now: number): (string | number)[] {
+    const { calls, small, large, ruled } = batch;
+    const frames: string[] = [];
+    for (let i = 0; i < small; i++) frames.push(frameOf(calls[i]!, now));
+    return [
+      small,
+      large,
+      joinFrames(frames),
+      ruled.length === 0 ? '' : JSON.stringify(ruled.map(ruleOf)),
+      ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : frameOf(call, now))),
     ];
-    this.redis
-      .run('dispatch', [this.keys.service(batch.service), this.keys.fence(nodeId)], args)
-      .then(
-        (answer) => this.#onAnswer(batch, header, String(answer)),
-        (error: unknown) => this.#onError(batch, error as Error),
-      );
+  }
+
+  #send(batch: Batch, requests: readonly (string | number)[], now: number): void {
+    batch.isLost = false;
+    this.#unanswered.add(batch);
+    const header = requestHeader(this.address.incarnation, batch.service);
+    const [keys, args] = this.#scriptArgs(batch, header, requests, now);
+    this.#lastAnswer = this.redis.run('dispatch', keys, args).then(
+      (answer) => this.#onAnswer(batch, header, String(answer)),
+      (error: unknown) => this.#onError(batch, error as Error),
+    );
+  }
+
+  #scriptArgs(
+    { sequence, service }: Batch,
+    header: string,
+    requests: readonly (string | number)[],
+    now: number,
+  ): [keys: string[], args: (string | number)[]] {
+    const keys = [this.keys.service(service), this.keys.fence(this.address.nodeId)];
+    const ttlMs = this.#fenceTtlMs(now);
+    return [keys, [sequence, FENCE_SLOTS, ttlMs, this.keys.inboxPrefix, header, ...requests]];
   }
 
   #fenceTtlMs(now: number): number {
@@ -180,70 +208,63 @@ export class Dispatcher {
     return FENCE_TTL_MS;
   }
 
-  #resend(batch: Batch): void {
-    const now = performance.now();
+  /** Asks for the answer. If there is none, the batch has not run, and never will. */
+  #ask(batch: Batch): void {
+    this.#send(batch, NO_REQUESTS, performance.now());
+  }
+
+  /** The answer was lost with the connection. */
+  #askAgain(batch: Batch): void {
     batch.isResent = true;
-    const isRemembered = now - batch.sentAt < FENCE_TTL_MS - FENCE_RENEWAL_MS;
-    if (isRemembered && batch.isWanted) return this.#send(batch, now);
-    this.#unanswered.delete(batch.sequence);
+    batch.isQuiet = false;
+    const isRemembered = performance.now() - batch.sentAt < FENCE_TTL_MS - FENCE_RENEWAL_MS;
+    if (isRemembered) return this.#ask(batch);
+    this.#unanswered.remove(batch);
     this.#forget(batch);
   }
 
   #onAnswer(batch: Batch, header: string, answer: string): void {
-    this.#unanswered.delete(batch.sequence);
-    const { redisMs, placements } = batch.readAnswer(answer);
-    const now = performance.now();
-    for (const placement of placements) {
-      const { call, attempt, member } = placement;
-      if (member === undefined || !isLarge(call)) this.#tell(placement, batch.isResent);
-      else
-        this.#sendLarge({ call, attempt, member, redisMs, now, header, isResent: batch.isResent });
-    }
+    this.#unanswered.remove(batch);
+    const { redisMs, runs } = batch.readAnswer(answer);
+    if (runs.length > 0 && runs.every(isTrustworthy)) this.#trusted.add(batch.service);
+    else this.#trusted.delete(batch.service);
+    if (runs.length === 0) this.#addAgain(batch);
+    const answered = { header, redisMs, now: performance.now() };
+    for (const run of runs) this.#onRun(batch, run, answered);
     this.#schedule();
   }
 
-  #tell({ call, attempt, member, unplaced }: Placement, isResent: boolean): void {
-    if (member !== undefined) {
-      this.listener.onPlaced(call, attempt, incarnationOfMember(member), isResent);
-    } else if (unplaced !== undefined) {
-      this.listener.onUnplaced(call, attempt, unplaced);
+  #onRun(batch: Batch, run: Run, answered: Answered): void {
+    const large: Attempt[] = [];
+    for (let index = run.first; index < run.end; index++) {
+      const call = batch.calls[index]!;
+      if (run.unplaced === undefined && isLarge(call))
+        large.push({ call, attempt: batch.attempts[index]! });
+      else this.#tell(batch, index, run);
     }
+    if (large.length === 0) return;
+    const { service, isResent } = batch;
+    const { member, incarnation } = run;
+    this.#largeFrames.send({ service, isResent, member, incarnation, ...answered }, large);
   }
 
-  /** The second step of a large frame: the script took the point, PUBLISH carries the bytes. */
-  #sendLarge(large: LargeFrame): void {
-    const { call, attempt, member, redisMs, now, header } = large;
-    if (call.isSettled || attempt !== call.attempt) return;
-    const incarnation = incarnationOfMember(member);
-    const message = requestMessage(redisMs, header, frameOf(call, attempt, now));
-    if (this.flow.take(incarnation, message.length)) return void this.#publish(large, message);
-    const waiting = this.#waitingForRoom.get(incarnation);
-    if (waiting) waiting.push(large);
-    else this.#waitingForRoom.set(incarnation, [large]);
+  #tell(batch: Batch, index: number, run: Run): void {
+    if (batch.isVoid(index)) return;
+    const { isResent } = batch;
+    const call = batch.calls[index]!;
+    const attempt = batch.attempts[index]!;
+    if (run.unplaced === undefined)
+      this.listener.onPlaced(call, attempt, run.incarnation, isResent);
+    else this.listener.onUnplaced(call, attempt, run.unplaced);
   }
 
-  async #publish({ call, attempt, member, isResent }: LargeFrame, message: string): Promise<void> {
-    const incarnation = incarnationOfMember(member);
-    let answer: Answer | undefined;
-    try {
-      [answer] = await this.redis.pipeline([['publish', this.keys.inbox(incarnation), message]]);
-    } catch {
-      // Cut off: whether the frame went out is for the node to say, once the path is open again.
-      if (call.isOneWay) return this.listener.onForgotten(call, attempt);
-      return this.listener.onPlaced(call, attempt, incarnation, isResent);
-    }
-    if (answer?.error) return this.listener.onRefused(call, attempt, answer.error);
-    if (answer?.value !== 0) return this.listener.onPlaced(call, attempt, incarnation, isResent);
-    await this.#removeDead(call.service, member);
-    if (!call.isSettled && attempt === call.attempt) this.add(call);
-  }
-
-  async #removeDead(service: string, member: string): Promise<void> {
-    try {
-      await this.redis.pipeline([['zrem', this.keys.service(service), member]]);
-    } catch {
-      // Cut off as well: the next dispatch, or a sweep, finds the dead member again.
-    }
+  /** None of these has run. */
+  #addAgain(batch: Batch): void {
+    batch.calls.forEach((call, index) => {
+      if (!batch.isCurrent(index)) return;
+      call.isSent = false;
+      this.add(call);
+    });
   }
 
   #onError(batch: Batch, error: Error): void {
@@ -251,27 +272,40 @@ export class Dispatcher {
       batch.isLost = true;
       return;
     }
-    this.#unanswered.delete(batch.sequence);
+    this.#unanswered.remove(batch);
+    this.#trusted.delete(batch.service);
     if (error.message.startsWith('STALE')) this.#forget(batch);
-    else
-      for (const { call, attempt } of batch.entries) this.listener.onRefused(call, attempt, error);
+    else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
     this.#schedule();
   }
 
   #forget(batch: Batch): void {
-    for (const { call, attempt } of batch.entries) this.listener.onForgotten(call, attempt);
+    batch.forEach((call, attempt) => this.listener.onForgotten(call, attempt));
   }
 }
 
-function isLarge(call: Call): boolean {
-  return call.body.length > LARGE_FRAME_LENGTH;
+/** Its node is there, and will take more: what the next batch says can wait. */
+function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
+  return unplaced === undefined && member === incarnation;
 }
 
-function frameForScript(call: Call, attempt: number, now: number): string {
-  if (call.isSettled || attempt !== call.attempt) return SKIP;
-  return isLarge(call) ? PICK_ONLY : frameOf(call, attempt, now);
+/** Takes the oldest calls out, as many as may travel in one batch. */
+function takeSome(calls: Set<Call>): Call[] {
+  const taken: Call[] = [];
+  let length = 0;
+  for (const call of calls) {
+    if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
+    if (taken.length === MAX_FRAMES || (length > MAX_BATCH_LENGTH && taken.length > 0)) break;
+    calls.delete(call);
+    if (!call.isSettled) taken.push(call);
+  }
+  return taken;
 }
 
-function frameOf(call: Call, attempt: number, now: number): string {
-  return requestFrame(call.id, call.timeLeftMs(now), call.isOneWay ? ONE_WAY : attempt, call.body);
+function frameOf(call: Call, now: number): string {
+  return `${headOf(call, now)}${call.body as string}]`;
+}
+
+function ruleOf({ tried, mayRepeatNode }: Call): unknown {
+  return { nodes: tried, again: mayRepeatNode };
 }

@@ -1,3 +1,4 @@
+import { ChurnMap } from '../common/churn-map.js';
 import {
   CloudsCancelledError,
   type CloudsError,
@@ -17,25 +18,29 @@ import {
 } from '../protocol/encode.js';
 import { ONE_WAY, type RequestFrame, type RequestMessage } from '../protocol/frames.js';
 import { encodeData } from '../protocol/payload.js';
-import { IncomingRequest, type Responder } from './incoming-request.js';
+import type { Text } from '../protocol/text.js';
+import { IncomingRequest, type Origin, type Responder } from './incoming-request.js';
 import type { Outbox } from './outbox.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
-import type { ReplyKeeper } from './reply-keeper.js';
+
+/** What the requests of one message share. */
+interface Delivery extends Origin {
+  readonly registration: Registration;
+}
 
 /**
  * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
  */
 export class Executor implements Responder {
-  readonly #running = new Map<string, IncomingRequest>();
+  readonly #running = new ChurnMap<string, IncomingRequest>();
   #handled = 0;
   readonly #idleListeners = new Set<() => void>();
 
   constructor(
     private readonly registry: Registry,
     private readonly outbox: Outbox,
-    private readonly keeper: ReplyKeeper,
     private readonly clock: RedisClock,
     private readonly maxPayloadBytes: number,
   ) {}
@@ -54,10 +59,10 @@ export class Executor implements Responder {
     for (const id of malformedIds) this.#refuseUnreadable(from, id);
     const registration = this.registry.get(service);
     if (registration === undefined) return this.#refuseAll(from, service, frames);
-    const ageMs = this.clock.ageMs(redisMs);
     registration.taken += frames.length + malformed;
     if (malformed > 0) this.outbox.point(registration, malformed);
-    for (const frame of frames) this.#acceptOne(registration, from, frame, ageMs);
+    const delivery = { from, registration, ageMs: this.clock.ageMs(redisMs) };
+    for (const frame of frames) this.#acceptOne(delivery, frame);
   }
 
   /** The caller has lost its connection: it waits in another inbox now, and may have missed the reply. */
@@ -65,7 +70,7 @@ export class Executor implements Responder {
     for (const id of ids) {
       const request = this.#running.get(id);
       if (request) request.from = from;
-      else this.outbox.reply(from, id, this.keeper.find(id) ?? unknownFrame(id), false);
+      else this.outbox.reply(from, this.outbox.answerTo(id) ?? unknownFrame(id));
     }
   }
 
@@ -95,7 +100,7 @@ export class Executor implements Responder {
 
   /** Cancels what runs and tells its callers; for a node that cannot wait any longer. */
   abandon(): void {
-    for (const request of [...this.#running.values()]) {
+    for (const request of this.#running.values()) {
       const reason = new CloudsCancelledError(messages.drained(request.service));
       // Answered first: a handler that ends its request because it is cancelled would answer nobody.
       this.#settle(request, refusalOf(request, reason));
@@ -121,7 +126,7 @@ export class Executor implements Responder {
       return request.cancel(error as CloudsError);
     }
     const frame = valueFrame(request.id, request.values++, json);
-    this.outbox.reply(request.from, request.id, frame, false);
+    this.outbox.value(request.from, frame);
   }
 
   end(request: IncomingRequest): void {
@@ -136,10 +141,10 @@ export class Executor implements Responder {
     );
   }
 
-  #settleWith(request: IncomingRequest, encode: () => string): void {
+  #settleWith(request: IncomingRequest, encode: () => Text): void {
     if (request.isSettled) return;
     if (request.isOneWay || !request.isWanted) return this.#settle(request, undefined);
-    let frame: string;
+    let frame: Text;
     try {
       frame = encode();
     } catch (error) {
@@ -148,40 +153,29 @@ export class Executor implements Responder {
     this.#settle(request, frame);
   }
 
-  #settle(request: IncomingRequest, frame: string | undefined): void {
+  #settle(request: IncomingRequest, frame: Text | undefined): void {
     const { count } = request;
     request.isSettled = true;
     this.#running.delete(request.id);
     count.running--;
     this.#handled++;
-    if (frame !== undefined) this.outbox.reply(request.from, request.id, frame, true);
+    if (frame !== undefined) this.outbox.reply(request.from, frame);
     this.outbox.point(count);
     if (this.#running.size === 0) for (const onIdle of this.#idleListeners) onIdle();
   }
 
   // --- what arrives ---
 
-  #acceptOne(registration: Registration, from: string, frame: RequestFrame, ageMs: number): void {
+  #acceptOne(delivery: Delivery, frame: RequestFrame): void {
+    const { from, registration } = delivery;
     if (this.#isRepeated(from, frame)) return this.outbox.point(registration);
-    const refusal = this.#refusal(registration, frame, ageMs);
+    const refusal = this.#refusal(delivery, frame);
     if (refusal) {
       this.outbox.point(registration);
       return this.#refuse(from, frame, refusal);
     }
-    const request = new IncomingRequest(
-      {
-        id: frame.id,
-        from,
-        count: registration,
-        data: frame.data,
-        metadata: frame.metadata,
-        attempt: Math.max(frame.attempt, 1),
-        isOneWay: frame.attempt === ONE_WAY,
-        timeLeftMs: frame.timeLeftMs - ageMs,
-      },
-      this,
-    );
-    this.#running.set(frame.id, request);
+    const request = new IncomingRequest(frame, delivery, this);
+    this.#running.set(request.id, request);
     registration.running++;
     try {
       registration.handler(request);
@@ -191,24 +185,23 @@ export class Executor implements Responder {
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
-  #isRepeated(from: string, { id, attempt }: RequestFrame): boolean {
+  #isRepeated(from: string, [id, , attempt]: RequestFrame): boolean {
     const request = this.#running.get(id);
     if (request) {
       request.repeat(from);
       return true;
     }
-    const reply = attempt > 1 ? this.keeper.find(id) : undefined;
-    if (reply !== undefined) this.outbox.reply(from, id, reply, true);
+    const reply = attempt > 1 ? this.outbox.answerTo(id) : undefined;
+    if (reply !== undefined) this.outbox.reply(from, reply);
     return reply !== undefined;
   }
 
   #refusal(
-    registration: Registration,
-    frame: RequestFrame,
-    ageMs: number,
+    { registration, ageMs }: Delivery,
+    [, timeLeftMs]: RequestFrame,
   ): CloudsError | undefined {
     const { service } = registration;
-    if (ageMs >= frame.timeLeftMs) {
+    if (ageMs >= timeLeftMs) {
       return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
     }
     if (!registration.isFull) return undefined;
@@ -224,11 +217,11 @@ export class Executor implements Responder {
 
   #refuseUnreadable(from: string, id: string): void {
     const error = new CloudsUnserializableError(messages.malformedRequest());
-    this.outbox.reply(from, id, refusalFrame(id, 0, error), false);
+    this.outbox.reply(from, refusalFrame(id, 0, error));
   }
 
-  #refuse(from: string, { id, attempt }: RequestFrame, error: CloudsError): void {
-    if (attempt !== ONE_WAY) this.outbox.reply(from, id, refusalFrame(id, 0, error), false);
+  #refuse(from: string, [id, , attempt]: RequestFrame, error: CloudsError): void {
+    if (attempt !== ONE_WAY) this.outbox.reply(from, refusalFrame(id, 0, error));
   }
 }
 

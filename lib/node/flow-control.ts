@@ -1,9 +1,9 @@
 import { SECOND } from '../common/durations.js';
 
 /** Messages longer than this are counted, and acknowledged by whoever reads them. */
-export const COUNTED_LENGTH = 64 * 1024;
+export const COUNTED_BYTES = 64 * 1024;
 /** What may be on its way to one receiver. Redis drops a subscriber that has 32 MiB waiting. */
-const WINDOW_LENGTH = 4 * 1024 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 /** A receiver that acknowledges nothing for so long is gone, or does not know how. */
 const PATIENCE_MS = 2 * SECOND;
 
@@ -28,9 +28,9 @@ export class FlowControl {
 
   /** Whether a message of this length may be sent now; if so, it counts as sent. */
   take(to: string, length: number): boolean {
-    if (length <= COUNTED_LENGTH) return true;
+    if (length <= COUNTED_BYTES) return true;
     const lane = this.#laneOf(to);
-    if (lane.outstanding > 0 && lane.outstanding + length > WINDOW_LENGTH) {
+    if (lane.outstanding > 0 && lane.outstanding + length > WINDOW_BYTES) {
       lane.timer ??= setTimeout(() => this.#open(to), PATIENCE_MS);
       return false;
     }

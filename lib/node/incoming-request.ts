@@ -1,4 +1,4 @@
-import type { Metadata } from '../protocol/frames.js';
+import { type Metadata, NO_METADATA, ONE_WAY, type RequestFrame } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import type { PointCount } from './points.js';
 
@@ -10,15 +10,13 @@ export interface Responder {
   fail(request: IncomingRequest, error: unknown): void;
 }
 
-export interface RequestSettings {
-  readonly id: string;
+/** Where a request comes from, and for what service. */
+export interface Origin {
+  /** The incarnation of the caller. */
   readonly from: string;
-  /** @internal */ readonly count: PointCount;
-  readonly data: unknown;
-  readonly metadata: Metadata | undefined;
-  readonly attempt: number;
-  readonly isOneWay: boolean;
-  readonly timeLeftMs: number;
+  readonly registration: PointCount;
+  /** How long ago it was dispatched, in ms. */
+  readonly ageMs: number;
 }
 
 /**
@@ -49,15 +47,16 @@ export class IncomingRequest {
   #cancelReason: Error | undefined;
   #onCancel: (() => void) | undefined;
 
-  constructor(settings: RequestSettings, responder: Responder) {
-    this.id = settings.id;
-    this.from = settings.from;
-    this.count = settings.count;
-    this.data = settings.data;
-    this.metadata = settings.metadata;
-    this.attempt = settings.attempt;
-    this.isOneWay = settings.isOneWay;
-    this.deadline = Date.now() + settings.timeLeftMs;
+  constructor(frame: RequestFrame, { from, registration, ageMs }: Origin, responder: Responder) {
+    const [id, timeLeftMs, attempt, metadata, data] = frame;
+    this.id = id;
+    this.from = from;
+    this.count = registration;
+    this.data = data;
+    this.metadata = metadata === NO_METADATA ? undefined : metadata;
+    this.isOneWay = attempt === ONE_WAY;
+    this.attempt = this.isOneWay ? 1 : attempt;
+    this.deadline = Date.now() + timeLeftMs - ageMs;
     this.#responder = responder;
   }
 

@@ -14,8 +14,8 @@ import { parseCapacity, parseOptions } from '../common/parse-options.js';
 import { randomId } from '../protocol/ids.js';
 import { checkServiceName } from '../protocol/names.js';
 import { Link } from '../redis/link.js';
-import { Call, type ReplySink } from './call.js';
-import { callSettings, type CallOptions } from './call-options.js';
+import { Call, type CallPlan, type ReplySink } from './call.js';
+import { callBody, type CallOptions, callPlan, NO_OPTIONS } from './call-options.js';
 import { Caller } from './caller.js';
 import { Cleaner } from './cleaner.js';
 import { DropLog } from './drop-log.js';
@@ -51,12 +51,16 @@ export class CloudsNode {
   readonly #cleaner: Cleaner;
   readonly #drops = new DropLog((text) => this.#tell('warning', text));
   readonly #session: Session;
+  readonly #requestPlan: CallPlan;
+  readonly #eventPlan: CallPlan;
   #leaving: Promise<void> | undefined;
   #isDraining = false;
 
   /** @throws CloudsBadOptionsError. Nothing is connected yet. */
   constructor(options: CloudsOptions = {}) {
     this.options = parseOptions(options);
+    this.#requestPlan = callPlan(false, NO_OPTIONS, this.options);
+    this.#eventPlan = callPlan(true, NO_OPTIONS, this.options);
     this.#link = new Link(this.options.redis, this.options.connectMs);
     this.#caller = new Caller(this.options, {
       moved: (call, reason) => this.#onMoved(call, reason),
@@ -179,7 +183,11 @@ export class CloudsNode {
    * Calls `service`, by default with one attempt, and resolves to its result. Of a stream it is the last value.
    * Rejects with a CloudsError, or with what the handler threw.
    */
-  send<T = unknown>(service: string, data?: unknown, options: CallOptions = {}): Promise<T> {
+  send<T = unknown>(
+    service: string,
+    data?: unknown,
+    options: CallOptions = NO_OPTIONS,
+  ): Promise<T> {
     return new Promise<unknown>((resolve, reject) => {
       this.request(service, data, options, new PromiseSink(resolve, reject));
     }) as Promise<T>;
@@ -190,13 +198,13 @@ export class CloudsNode {
     attempts: number,
     service: string,
     data?: unknown,
-    options: CallOptions = {},
+    options: CallOptions = NO_OPTIONS,
   ): Promise<T> {
     return this.send<T>(service, data, { ...options, attempts });
   }
 
   /** Sends `data` one-way. Resolves when one node has it in its inbox. */
-  emit(service: string, data?: unknown, options: CallOptions = {}): Promise<void> {
+  emit(service: string, data?: unknown, options: CallOptions = NO_OPTIONS): Promise<void> {
     return new Promise<unknown>((resolve, reject) => {
       this.#start(service, data, options, true, new PromiseSink(resolve, reject));
     }) as Promise<void>;
@@ -281,8 +289,11 @@ export class CloudsNode {
     let call: Call;
     try {
       if (this.#session.isClosed) throw new CloudsClosedError(messages.closed());
-      const settings = callSettings(service, data, isOneWay, options, this.options);
-      call = new Call(settings, this.#partitionOf(service), sink, performance.now());
+      checkServiceName(service);
+      const plan = this.#planOf(isOneWay, options);
+      const body = callBody(data, options.headers, this.options.maxPayloadBytes);
+      const path = this.#partitionOf(service);
+      call = new Call({ service, body, plan }, path, sink, performance.now());
     } catch (error) {
       sink.error(error);
       return () => undefined;
@@ -291,6 +302,11 @@ export class CloudsNode {
     if (this.#session.isIdle) this.connect().catch(() => undefined);
     this.#caller.start(call);
     return () => this.#caller.cancel(call);
+  }
+
+  #planOf(isOneWay: boolean, options: CallOptions): CallPlan {
+    if (options !== NO_OPTIONS) return callPlan(isOneWay, options, this.options);
+    return isOneWay ? this.#eventPlan : this.#requestPlan;
   }
 
   /** The partition of a service; with several, by a hash of the name. */

@@ -1,26 +1,20 @@
+import { ownReplyFrame } from '../protocol/decode.js';
 import { idsMessage, receivedMessage, replyMessage } from '../protocol/encode.js';
 import { MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
+import { byteLength, startsWith, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
-import type { FlowControl } from './flow-control.js';
+import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
-import type { ReplyKeeper } from './reply-keeper.js';
+import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
+import { type SentReplies, Unconfirmed } from './unconfirmed.js';
 
-/** Far below what makes Redis drop a subscriber. */
-const MAX_MESSAGE_LENGTH = 1024 * 1024;
 /** Up to this many ids of 16 characters are one message. */
 const MAX_IDS = 5000;
 
-interface OutgoingReply {
-  readonly id: string;
-  readonly frame: string;
-  /** Whether it is the answer of a handler, which is kept for a caller that asks again. */
-  readonly isKept: boolean;
-}
-
 export interface OutboxListener {
-  /** What is not kept, a value of a stream, reached nobody: its caller is gone. */
+  /** A value of the stream with this id reached nobody: its caller is gone. */
   onUnclaimed(id: string): void;
   onError(error: Error): void;
 }
@@ -30,14 +24,19 @@ export interface OutboxListener {
  * one turn of the event loop is one pipeline.
  */
 export class Outbox {
-  readonly #replies = new Map<string, OutgoingReply[]>();
-  #points = new Map<PointCount, number>();
+  /** Frames, by the incarnation of their caller. */
+  #replies = new Map<string, Text[]>();
+  /** Counts that owe points. */
+  #debtors: PointCount[] = [];
   /** The batch that takes more ids, by kind and receiver. */
   readonly #ids = new Map<string, IdBatch>();
   #idBatches: IdBatch[] = [];
   /** How much was read of long messages, by their sender. */
   readonly #received = new Map<string, number>();
   readonly #strayServices = new Set<string>();
+  readonly #unconfirmed: Unconfirmed;
+  /** Whether something waits that Redis has to answer: all but points and the answers of handlers. */
+  #wantsAnswer = false;
   #flush: NodeJS.Immediate | undefined;
   #sending: Promise<void> = Promise.resolve();
 
@@ -48,25 +47,44 @@ export class Outbox {
     private readonly keeper: ReplyKeeper,
     private readonly flow: FlowControl,
     private readonly listener: OutboxListener,
-  ) {}
+  ) {
+    this.#unconfirmed = new Unconfirmed(redis, keys, (message) => this.#onUnclaimed(message));
+  }
 
   /** `to` is the incarnation of the caller. */
-  reply(to: string, id: string, frame: string, isKept: boolean): void {
-    if (isKept) this.keeper.keepRecent(id, frame);
-    const replies = this.#replies.get(to);
-    if (replies) replies.push({ id, frame, isKept });
-    else this.#replies.set(to, [{ id, frame, isKept }]);
+  reply(to: string, frame: Text): void {
+    const frames = this.#replies.get(to);
+    if (frames) frames.push(frame);
+    else this.#replies.set(to, [frame]);
     this.#schedule();
   }
 
+  /** One value of a stream: whether somebody gets it is to be known at once, as the next ones follow. */
+  value(to: string, frame: Text): void {
+    this.#wantsAnswer = true;
+    this.reply(to, frame);
+  }
+
+  /** The answer that this node has given to a call, as a frame; also while that waits to be sent. */
+  answerTo(id: string): Text | undefined {
+    const head = `["${id}",`;
+    for (const frames of this.#replies.values()) {
+      const answer = frames.find((one) => startsWith(one, head) && isAnswer(ownReplyFrame(one)));
+      if (answer !== undefined) return answer;
+    }
+    return this.keeper.find(id);
+  }
+
   /** Gives one point back, or `count` of them, which may be negative. */
-  point(service: PointCount, count = 1): void {
-    this.#points.set(service, (this.#points.get(service) ?? 0) + count);
+  point(points: PointCount, count = 1): void {
+    if (points.owed === 0) this.#debtors.push(points);
+    points.owed += count;
     this.#schedule();
   }
 
   /** Takes this incarnation out of a service that it does not serve. */
   removeMember(service: string): void {
+    this.#wantsAnswer = true;
     this.#strayServices.add(service);
     this.#schedule();
   }
@@ -81,6 +99,7 @@ export class Outbox {
 
   /** Tells the sender of long messages that so much of them was read. */
   received(from: string, length: number): void {
+    this.#wantsAnswer = true;
     this.#received.set(from, (this.#received.get(from) ?? 0) + length);
     this.#schedule();
   }
@@ -94,22 +113,30 @@ export class Outbox {
   async flushed(): Promise<void> {
     this.#cancelFlush();
     this.#send();
-    await this.#sending;
+    await Promise.all([this.#sending, this.#unconfirmed.check()]);
   }
 
   /** A new incarnation begins: points that were to be given back to the last one are of no account. */
   forgetPoints(): void {
-    this.#points.clear();
+    for (const points of this.#debtors) points.owed = 0;
+    this.#debtors = [];
+  }
+
+  /** The connection is gone: who was there for the last replies can no longer be asked. */
+  cutOff(): void {
+    this.#unconfirmed.giveUp();
   }
 
   close(): void {
     this.#cancelFlush();
-    this.#replies.clear();
-    this.#points.clear();
+    this.#unconfirmed.close();
+    this.#replies = new Map();
+    this.forgetPoints();
     this.#forgetIds();
   }
 
   #addId(kind: IdsKind, to: string, id: string): void {
+    this.#wantsAnswer = true;
     const key = kind + to;
     const open = this.#ids.get(key);
     if (open && open.ids.length < MAX_IDS) {
@@ -136,78 +163,94 @@ export class Outbox {
 
   #send(): void {
     if (!this.redis.isUp) return this.#keepAll();
+    const commands: Command[] = [];
+    // Points first: Redis writes last to whom it answered first, and the callers are to be first.
+    this.#takePoints(commands);
     const batches = this.#takeReplies();
-    const commands: Command[] = batches.map(({ to, message }) => [
-      'publish',
-      this.keys.inbox(to),
-      message,
-    ]);
+    const first = commands.length;
+    for (const { to, message } of batches) commands.push(['publish', this.keys.inbox(to), message]);
     this.#takeReceived(commands);
     this.#takeStrays(commands);
     this.#takeIds(commands);
-    this.#takePoints(commands);
     if (commands.length === 0) return;
-    this.#sending = this.#deliver(commands, batches);
+    const isQuiet = this.redis.canBeQuiet && !this.#wantsAnswer && commands.every(isText);
+    this.#wantsAnswer = this.#replies.size > 0;
+    if (isQuiet) this.#sendQuietly(commands, batches);
+    else this.#sending = this.#deliver(commands, batches, first);
+  }
+
+  #sendQuietly(commands: readonly Command[], batches: readonly SentReplies[]): void {
+    this.redis.sendQuietly(commands);
+    for (const batch of batches) this.#unconfirmed.add(batch);
   }
 
   /** Without a connection: the callers ask for their replies when both are back. */
   #keepAll(): void {
-    for (const replies of this.#replies.values()) this.#keepForLater(replies);
-    this.#replies.clear();
+    const { incarnation } = this.address;
+    for (const frames of this.#replies.values()) {
+      for (let first = 0; first < frames.length;) {
+        const next = endOfBatch(frames, first);
+        const message = replyMessage(incarnation, frames.slice(first, next));
+        this.keeper.keepRecent(message, next - first);
+        this.keeper.keepUnclaimed(message);
+        first = next;
+      }
+    }
+    this.#replies = new Map();
     this.#received.clear();
   }
 
-  async #deliver(commands: Command[], batches: readonly ReplyBatch[]): Promise<void> {
+  /** `first`: which of the commands is that of the first batch. */
+  async #deliver(
+    commands: Command[],
+    batches: readonly SentReplies[],
+    first: number,
+  ): Promise<void> {
     try {
       const answers = await this.redis.pipeline(commands);
-      batches.forEach(({ replies }, index) => {
-        if (answers[index]!.value === 0) this.#onUnclaimed(replies);
+      batches.forEach(({ message }, index) => {
+        if (answers[first + index]!.value === 0) this.#onUnclaimed(message);
       });
       const refused = answers.find(({ error }) => error !== null);
       if (refused) this.listener.onError(refused.error!);
     } catch {
       // The connection broke: whether the replies arrived is for their callers to ask.
-      this.#keepForLater(batches.flatMap(({ replies }) => replies));
+      for (const { message } of batches) this.keeper.keepUnclaimed(message);
     }
   }
 
-  #onUnclaimed(replies: readonly OutgoingReply[]): void {
-    this.#keepForLater(replies);
-    for (const { id, isKept } of replies) if (!isKept) this.listener.onUnclaimed(id);
+  #onUnclaimed(message: Text): void {
+    for (const id of this.keeper.keepUnclaimed(message)) this.listener.onUnclaimed(id);
   }
 
-  #keepForLater(replies: readonly OutgoingReply[]): void {
-    for (const { id, frame, isKept } of replies) if (isKept) this.keeper.keepUnclaimed(id, frame);
-  }
-
-  #takeReplies(): ReplyBatch[] {
-    const batches: ReplyBatch[] = [];
-    for (const [to, replies] of this.#replies) {
-      const left = this.#takeFor(to, replies, batches);
+  #takeReplies(): SentReplies[] {
+    const batches: SentReplies[] = [];
+    const waiting = this.#replies;
+    // A new Map each time, not one that is emptied: see ChurnMap.
+    this.#replies = new Map();
+    for (const [to, frames] of waiting) {
+      const left = this.#takeFor(to, frames, batches);
       if (left.length > 0) this.#replies.set(to, left);
-      else this.#replies.delete(to);
     }
     return batches;
   }
 
   /** Returns what has to wait, in its order: values of a stream must not overtake each other. */
-  #takeFor(to: string, replies: OutgoingReply[], batches: ReplyBatch[]): OutgoingReply[] {
+  #takeFor(to: string, frames: Text[], batches: SentReplies[]): Text[] {
     let first = 0;
-    while (first < replies.length) {
-      const next = endOfBatch(replies, first);
-      const batch = replies.slice(first, next);
-      const message = replyMessage(
-        this.address.incarnation,
-        batch.map(({ frame }) => frame),
-      );
-      if (!this.flow.take(to, message.length)) break;
-      batches.push({ to, replies: batch, message });
+    while (first < frames.length) {
+      const next = endOfBatch(frames, first);
+      const message = replyMessage(this.address.incarnation, frames.slice(first, next));
+      if (!this.flow.take(to, byteLength(message))) break;
+      this.keeper.keepRecent(message, next - first);
+      batches.push({ to, message, replies: next - first });
       first = next;
     }
-    return replies.slice(first);
+    return frames.slice(first);
   }
 
   #takeReceived(commands: Command[]): void {
+    if (this.#received.size === 0) return;
     for (const [to, length] of this.#received) {
       commands.push([
         'publish',
@@ -219,6 +262,7 @@ export class Outbox {
   }
 
   #takeStrays(commands: Command[]): void {
+    if (this.#strayServices.size === 0) return;
     const { incarnation } = this.address;
     const members = [memberOf(incarnation, false), memberOf(incarnation, true)];
     for (const service of this.#strayServices) {
@@ -228,6 +272,7 @@ export class Outbox {
   }
 
   #takeIds(commands: Command[]): void {
+    if (this.#idBatches.length === 0) return;
     for (const { kind, to, ids } of this.#idBatches) {
       const message = idsMessage(kind, this.address.incarnation, ids);
       commands.push(['publish', this.keys.inbox(to), message]);
@@ -242,12 +287,15 @@ export class Outbox {
 
   /** XX: a member that was taken out of its set stays out. */
   #takePoints(commands: Command[]): void {
-    for (const [points, count] of this.#points) {
+    for (const points of this.#debtors) {
+      if (points.owed === 0) continue;
       const member = memberOf(this.address.incarnation, points.isLimited);
-      points.returned += count;
-      commands.push(['zadd', this.keys.service(points.service), 'XX', 'INCR', count, member]);
+      const { service, owed } = points;
+      commands.push(['zadd', this.keys.service(service), 'XX', 'INCR', owed, member]);
+      points.returned += owed;
+      points.owed = 0;
     }
-    this.#points.clear();
+    this.#debtors = [];
   }
 }
 
@@ -259,19 +307,18 @@ interface IdBatch {
   readonly ids: string[];
 }
 
-interface ReplyBatch {
-  readonly to: string;
-  readonly replies: readonly OutgoingReply[];
-  readonly message: string;
+/** The driver's part of bytes is done better by the driver. */
+function isText(command: Command): boolean {
+  return !command.some((argument) => Buffer.isBuffer(argument));
 }
 
-/** Where the message that begins with the reply number `first` ends. */
-function endOfBatch(replies: readonly OutgoingReply[], first: number): number {
-  let length = replies[first]!.frame.length;
+/** Longer messages than need be cost more than they save: V8 puts long strings aside. Where the message that begins with the reply number `first` ends. */
+function endOfBatch(frames: readonly Text[], first: number): number {
+  let length = frames[first]!.length;
   let next = first + 1;
-  while (next < replies.length) {
-    length += replies[next]!.frame.length;
-    if (length > MAX_MESSAGE_LENGTH) break;
+  while (next < frames.length) {
+    length += frames[next]!.length;
+    if (length > COUNTED_BYTES) break;
     next++;
   }
   return next;

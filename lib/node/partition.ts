@@ -15,7 +15,7 @@ import type { RedisPort } from '../redis/link.js';
 import type { Call, CallPath } from './call.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
-import { COUNTED_LENGTH, FlowControl } from './flow-control.js';
+import { COUNTED_BYTES, FlowControl } from './flow-control.js';
 import { Heartbeat, MISSED_BEATS } from './heartbeat.js';
 import { type Identity, Membership } from './membership.js';
 import { Outbox } from './outbox.js';
@@ -88,7 +88,6 @@ export class Partition implements CallPath, Identity {
     this.#executor = new Executor(
       this.registry,
       this.#outbox,
-      this.#keeper,
       this.#clock,
       options.maxPayloadBytes,
     );
@@ -189,6 +188,7 @@ export class Partition implements CallPath, Identity {
     this.#isOpen = false;
     this.#heartbeat.stop();
     this.#dispatcher.pause();
+    this.#outbox.cutOff();
     this.#flow.clear();
   }
 
@@ -218,6 +218,8 @@ export class Partition implements CallPath, Identity {
   }
 
   async #sayGoodbye(): Promise<void> {
+    // Cancels can go out only when it is known where.
+    if (this.#isOpen) await this.#dispatcher.allKnown();
     await this.#outbox.flushed();
     if (!this.#isOpen || !this.redis.isUp) return;
     const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
@@ -289,7 +291,7 @@ export class Partition implements CallPath, Identity {
 
   // --- what arrives ---
 
-  onMessage(channel: string, text: string): void {
+  onMessage(channel: string, text: string, bytes: number): void {
     if (channel !== this.inbox) return;
     let message: Message;
     try {
@@ -298,17 +300,17 @@ export class Partition implements CallPath, Identity {
       return this.#onDropped(error as DroppedMessage, text);
     }
     if ('malformed' in message && message.malformed > 0) this.reporter.dropped('malformed', text);
-    this.#acknowledge(message, text.length);
+    this.#acknowledge(message, bytes);
     this.#route(message);
   }
 
   /** Requests in a batch came through the script, and are not counted by their sender. */
-  #acknowledge(message: Message, length: number): void {
-    if (length <= COUNTED_LENGTH) return;
+  #acknowledge(message: Message, bytes: number): void {
+    if (bytes <= COUNTED_BYTES) return;
     const isCounted =
       message.kind === MessageKind.REPLIES ||
       (message.kind === MessageKind.REQUESTS && message.frames.length === 1);
-    if (isCounted) this.#outbox.received(message.from, length);
+    if (isCounted) this.#outbox.received(message.from, bytes);
   }
 
   #route(message: Message): void {
@@ -338,7 +340,7 @@ export class Partition implements CallPath, Identity {
       reason === 'too-large'
         ? new CloudsPayloadTooLargeError(messages.payloadTooLarge(text.length, limit))
         : new CloudsUnserializableError(messages.malformedRequest());
-    this.#outbox.reply(from, id, refusalFrame(id, 0, error), false);
+    this.#outbox.reply(from, refusalFrame(id, 0, error));
   }
 
   // --- the heartbeat ---

@@ -11,6 +11,8 @@ export interface PointCount {
   taken: number;
   /** Points given back by commands that were sent to Redis. */
   returned: number;
+  /** Points to give back with the next commands. */
+  owed: number;
   /** The sum of what was sent to mend the score. */
   corrected: number;
   /** Requests that the handler has and has not settled. */

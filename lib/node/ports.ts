@@ -3,6 +3,8 @@ import type { Call, CallPath, Unplaced } from './call.js';
 
 /** What a dispatcher tells about the calls it was given. `attempt` is the one that was dispatched. */
 export interface DispatchListener {
+  /** Calls that are out. */
+  readonly inFlight: number;
   /** `isResent`: whether the node has the call, and the right return address, is not certain. */
   onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void;
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void;
@@ -14,7 +16,6 @@ export interface DispatchListener {
 
 /** What comes in for calls that are out, from the inbox and from the watch. */
 export interface CallListener extends DispatchListener {
-  readonly inFlight: number;
   onReplies(message: ReplyMessage): void;
   /** The path is open again, with a new inbox. */
   onPathOpened(path: CallPath): void;

@@ -8,6 +8,7 @@ export type RequestHandler = (request: IncomingRequest) => void;
 export class Registration implements PointCount {
   taken = 0;
   returned = 0;
+  owed = 0;
   corrected = 0;
   running = 0;
   /** Set once the node begins to leave the service: what was dispatched before still arrives. */

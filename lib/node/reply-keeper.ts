@@ -1,10 +1,28 @@
+import { CloudsErrorCode } from '../common/errors.js';
 import { SECOND } from '../common/durations.js';
+import { ownReplyFrames } from '../protocol/decode.js';
+import { type ReplyFrame, ReplyKind } from '../protocol/frames.js';
+import type { Text } from '../protocol/text.js';
 
 const RECENT_REPLIES = 4096;
 const RECENT_LENGTH = 8 * 1024 * 1024;
 const UNCLAIMED_REPLIES = 10_000;
 const UNCLAIMED_LENGTH = 16 * 1024 * 1024;
 const UNCLAIMED_MS = 10 * SECOND;
+
+/** Refusals that say that the handler has not run: asked again, the node may well run it. */
+const NOT_RUN: ReadonlySet<string> = new Set([
+  CloudsErrorCode.NO_NODE,
+  CloudsErrorCode.OVERLOADED,
+  CloudsErrorCode.EXPIRED,
+]);
+
+interface Recent {
+  readonly message: Text;
+  readonly replies: number;
+}
+
+const FORGOTTEN: Recent = { message: '', replies: 0 };
 
 interface Unclaimed {
   readonly frame: string;
@@ -16,42 +34,37 @@ interface Unclaimed {
  * sent, and for some seconds those that nobody received. Both are bounded.
  */
 export class ReplyKeeper {
-  readonly #recentIds = new Array<string>(RECENT_REPLIES).fill('');
-  readonly #recentFrames = new Array<string>(RECENT_REPLIES).fill('');
-  #next = 0;
+  /** Whole messages: one text for all replies of a turn costs the garbage collector next to nothing. */
+  readonly #recent: Recent[] = [];
+  /** Where those begin that are still kept. */
   #oldest = 0;
+  #recentReplies = 0;
   #recentLength = 0;
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
-  /** A reply that is being sent. A ring of two arrays: this is on the path of every call. */
-  keepRecent(id: string, frame: string): void {
-    if (frame.length > RECENT_LENGTH) return;
-    this.#recentLength += frame.length - this.#recentFrames[this.#next]!.length;
-    this.#recentIds[this.#next] = id;
-    this.#recentFrames[this.#next] = frame;
-    this.#next = (this.#next + 1) % RECENT_REPLIES;
-    if (this.#next === this.#oldest) this.#oldest = (this.#oldest + 1) % RECENT_REPLIES;
-    while (this.#recentLength > RECENT_LENGTH) this.#forgetOldest();
+  /** A message with so many replies that is being sent. */
+  keepRecent(message: Text, replies: number): void {
+    if (message.length > RECENT_LENGTH) return;
+    this.#recent.push({ message, replies });
+    this.#recentReplies += replies;
+    this.#recentLength += message.length;
+    while (this.#recentReplies > RECENT_REPLIES || this.#recentLength > RECENT_LENGTH)
+      this.#forgetOldest();
   }
 
-  /** A reply that reached nobody. */
-  keepUnclaimed(id: string, frame: string): void {
-    this.#forget(id);
-    this.#unclaimed.set(id, { frame, keptAt: performance.now() });
-    this.#unclaimedLength += frame.length;
-    for (const oldest of this.#unclaimed.keys()) {
-      if (this.#unclaimed.size <= UNCLAIMED_REPLIES && this.#unclaimedLength <= UNCLAIMED_LENGTH)
-        break;
-      this.#forget(oldest);
+  /** A message that reached nobody. Returns the ids of the streams of which it has values. */
+  keepUnclaimed(message: Text): string[] {
+    const frames = ownReplyFrames(message);
+    for (const frame of frames) {
+      if (isAnswer(frame)) this.#keepUnclaimed(frame[0], JSON.stringify(frame));
     }
+    return frames.filter(([, kind]) => kind === ReplyKind.VALUE).map(([id]) => id);
   }
 
+  /** The answer that a handler gave to this call, as a frame. */
   find(id: string): string | undefined {
-    const unclaimed = this.#unclaimed.get(id);
-    if (unclaimed) return unclaimed.frame;
-    const index = this.#recentIds.indexOf(id);
-    return index === -1 ? undefined : this.#recentFrames[index];
+    return this.#unclaimed.get(id)?.frame ?? this.#findRecent(id);
   }
 
   /** Forgets what was kept long enough; called with every heartbeat. */
@@ -63,10 +76,37 @@ export class ReplyKeeper {
     }
   }
 
+  /** Seldom asked, so it searches the texts. */
+  #findRecent(id: string): string | undefined {
+    const sought = `["${id}",`;
+    for (let i = this.#recent.length - 1; i >= this.#oldest; i--) {
+      const { message } = this.#recent[i]!;
+      if (!message.includes(sought)) continue;
+      const frame = ownReplyFrames(message).find((one) => one[0] === id && isAnswer(one));
+      if (frame) return JSON.stringify(frame);
+    }
+    return undefined;
+  }
+
+  #keepUnclaimed(id: string, frame: string): void {
+    this.#forget(id);
+    this.#unclaimed.set(id, { frame, keptAt: performance.now() });
+    this.#unclaimedLength += frame.length;
+    for (const oldest of this.#unclaimed.keys()) {
+      if (this.#unclaimed.size <= UNCLAIMED_REPLIES && this.#unclaimedLength <= UNCLAIMED_LENGTH)
+        break;
+      this.#forget(oldest);
+    }
+  }
+
   #forgetOldest(): void {
-    this.#recentLength -= this.#recentFrames[this.#oldest]!.length;
-    this.#recentIds[this.#oldest] = this.#recentFrames[this.#oldest] = '';
-    this.#oldest = (this.#oldest + 1) % RECENT_REPLIES;
+    const { replies, message } = this.#recent[this.#oldest]!;
+    this.#recentReplies -= replies;
+    this.#recentLength -= message.length;
+    this.#recent[this.#oldest++] = FORGOTTEN;
+    if (this.#oldest < RECENT_REPLIES) return;
+    this.#recent.splice(0, this.#oldest);
+    this.#oldest = 0;
   }
 
   #forget(id: string): void {
@@ -75,4 +115,10 @@ export class ReplyKeeper {
     this.#unclaimed.delete(id);
     this.#unclaimedLength -= kept.frame.length;
   }
+}
+
+/** Whether a handler has answered with it, or what it answered could not be sent. */
+export function isAnswer([, kind, , value]: ReplyFrame): boolean {
+  if (kind === ReplyKind.VALUE || kind === ReplyKind.UNKNOWN) return false;
+  return kind !== ReplyKind.REFUSAL || !NOT_RUN.has((value as { code: string }).code);
 }

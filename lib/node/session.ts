@@ -34,7 +34,7 @@ export class Session {
   ) {
     link.on('up', () => this.#onUp());
     link.on('down', () => this.#onDown());
-    link.on('message', (channel, text) => this.#onMessage(channel, text));
+    link.on('message', (...message) => this.#onMessage(...message));
     link.on('error', (error) => this.#onLinkError(error));
   }
 
@@ -131,7 +131,7 @@ export class Session {
     this.listener.onWarning(messages.redisTrouble(this.link.address, reasonOf(error)));
   }
 
-  #onMessage(channel: string, text: string): void {
-    for (const partition of this.partitions) partition.onMessage(channel, text);
+  #onMessage(channel: string, text: string, bytes: number): void {
+    for (const partition of this.partitions) partition.onMessage(channel, text, bytes);
   }
 }

@@ -4,6 +4,7 @@ import {
   MessageKind,
   type Message,
   type Metadata,
+  NO_METADATA,
   PROTOCOL_VERSION,
   type ReplyFrame,
   ReplyKind,
@@ -11,6 +12,7 @@ import {
 } from './frames.js';
 import { isIncarnation } from './ids.js';
 import { MAX_DATA_DEPTH } from './payload.js';
+import type { Text } from './text.js';
 
 const ENVELOPE_DEPTH = 3;
 const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
@@ -84,39 +86,48 @@ function readRequests(parts: unknown[]): Message | undefined {
   if (typeof redisMs !== 'number' || !isIncarnation(from) || typeof service !== 'string')
     return undefined;
   if (!Array.isArray(list)) return undefined;
-  const frames = readAll(list, readRequest);
+  const frames = only(list, isRequest);
   const malformed = list.length - frames.length;
   const malformedIds = malformed === 0 ? [] : idsOfMalformed(list);
   return { kind: MessageKind.REQUESTS, redisMs, from, service, frames, malformed, malformedIds };
 }
 
 function idsOfMalformed(list: readonly unknown[]): string[] {
-  const malformed = list.filter((frame) => readRequest(frame) === undefined);
+  const malformed = list.filter((frame) => !isRequest(frame));
   return malformed
     .map((frame) => (Array.isArray(frame) ? (frame as unknown[])[0] : frame))
     .filter(isCallId);
 }
 
-function readRequest(frame: unknown): RequestFrame | undefined {
-  if (!Array.isArray(frame)) return undefined;
-  const [id, timeLeftMs, attempt, metadata, data] = frame as unknown[];
-  if (!isCallId(id) || typeof timeLeftMs !== 'number' || !isCount(attempt)) return undefined;
-  if (metadata !== 0 && !isMetadata(metadata)) return undefined;
-  return { id, timeLeftMs, attempt, metadata: metadata === 0 ? undefined : metadata, data };
+function isRequest(frame: unknown): frame is RequestFrame {
+  if (!Array.isArray(frame)) return false;
+  const [id, timeLeftMs, attempt, metadata] = frame as unknown[];
+  if (!isCallId(id) || typeof timeLeftMs !== 'number' || !isCount(attempt)) return false;
+  return metadata === NO_METADATA || isMetadata(metadata);
 }
 
 function readReplies(parts: unknown[]): Message | undefined {
   const [, , from, list] = parts;
   if (!isIncarnation(from) || !Array.isArray(list)) return undefined;
-  const frames = readAll(list, readReply);
+  const frames = only(list, isReply);
   return { kind: MessageKind.REPLIES, from, frames, malformed: list.length - frames.length };
 }
 
-function readReply(frame: unknown): ReplyFrame | undefined {
-  if (!Array.isArray(frame)) return undefined;
-  const [id, kind, count, value] = frame as unknown[];
-  if (!isCallId(id) || !isCount(count) || !isReplyKind(kind)) return undefined;
-  return { id, kind, count, value };
+/** The frames of a message that this process has made itself. */
+export function ownReplyFrames(message: Text): ReplyFrame[] {
+  return (JSON.parse(message.toString()) as [number, string, string, ReplyFrame[]])[3];
+}
+
+/** A frame that this process has made itself. */
+export function ownReplyFrame(frame: Text): ReplyFrame {
+  return JSON.parse(frame.toString()) as ReplyFrame;
+}
+
+/** The id is only looked up, so whatever it says does no harm. */
+function isReply(frame: unknown): frame is ReplyFrame {
+  if (!Array.isArray(frame)) return false;
+  const [id, kind, count] = frame as unknown[];
+  return typeof id === 'string' && isCount(count) && isReplyKind(kind);
 }
 
 function readIds(
@@ -141,13 +152,9 @@ function readProbe(parts: unknown[]): Message | undefined {
   return { kind: MessageKind.PROBE, redisMs, beat, scores };
 }
 
-function readAll<T>(list: readonly unknown[], read: (item: unknown) => T | undefined): T[] {
-  const items: T[] = [];
-  for (const item of list) {
-    const one = read(item);
-    if (one !== undefined) items.push(one);
-  }
-  return items;
+/** The list itself when all are right, as they mostly are: this is on the path of every call. */
+function only<T>(list: unknown[], isRight: (item: unknown) => item is T): T[] {
+  return list.every(isRight) ? list : list.filter(isRight);
 }
 
 function isCallId(value: unknown): value is string {

@@ -1,7 +1,8 @@
 import { types } from 'node:util';
 import { type CloudsError } from '../common/errors.js';
-import { MessageKind, type Metadata, PROTOCOL_VERSION, ReplyKind } from './frames.js';
+import { MessageKind, type Metadata, NO_METADATA, PROTOCOL_VERSION, ReplyKind } from './frames.js';
 import { encodeData } from './payload.js';
+import { joinTexts, type Text, wrapText } from './text.js';
 
 /** What is left of an error that cannot be sent as it is, in characters. */
 const MAX_ERROR_TEXT = 1000;
@@ -12,31 +13,42 @@ export function requestHeader(from: string, service: string): string {
 }
 
 /** The metadata and data of a request, made once per call and used by all of its attempts. */
-export function requestBody(metadata: Metadata | undefined, dataJson: string): string {
-  const metadataJson = metadata === undefined ? '0' : JSON.stringify(metadata);
-  return dataJson === '' ? metadataJson : `${metadataJson},${dataJson}`;
+export function requestBody(metadata: Metadata | undefined, dataJson: string): Text {
+  const metadataJson = metadata === undefined ? String(NO_METADATA) : JSON.stringify(metadata);
+  return dataJson === '' ? metadataJson : wrapText(`${metadataJson},`, dataJson, '');
 }
 
-export function requestFrame(
-  id: string,
-  timeLeftMs: number,
-  attempt: number,
-  body: string,
-): string {
-  return `["${id}",${timeLeftMs},${attempt},${body}]`;
+/** What stands before the body in a frame; behind it is a bracket. */
+export function requestHead(id: string, timeLeftMs: number, attempt: number): string {
+  return `["${id}",${timeLeftMs},${attempt},`;
 }
 
-/** A whole request message, for a frame that does not travel through the script. */
-export function requestMessage(redisMs: number, header: string, frame: string): string {
-  return `[${PROTOCOL_VERSION},"${MessageKind.REQUESTS}",${redisMs},${header}${frame}]]`;
+/** Frames as they stand in a message. The line feed, which no frame has, shows the script where one ends. */
+export function joinFrames(frames: readonly string[]): string {
+  return frames.join(',\n');
 }
 
-export function resultFrame(id: string, dataJson: string): string {
-  return dataJson === '' ? endFrame(id, 0) : `["${id}",${ReplyKind.RESULT},0,${dataJson}]`;
+/** A whole request message, for frames that do not travel through the script; each is its head and body. */
+export function requestMessage(
+  redisMs: number,
+  header: string,
+  frames: readonly (readonly [head: string, body: Text])[],
+): Text {
+  const parts: Text[] = [`[${PROTOCOL_VERSION},"${MessageKind.REQUESTS}",${redisMs},${header}`];
+  frames.forEach(([head, body], index) => parts.push(index > 0 ? `,${head}` : head, body, ']'));
+  return joinTexts([...parts, ']]']);
 }
 
-export function valueFrame(id: string, sequence: number, dataJson: string): string {
-  return `["${id}",${ReplyKind.VALUE},${sequence},${dataJson === '' ? 'null' : dataJson}]`;
+export function resultFrame(id: string, dataJson: string): Text {
+  return dataJson === '' ? endFrame(id, 0) : replyFrame(id, ReplyKind.RESULT, 0, dataJson);
+}
+
+export function valueFrame(id: string, sequence: number, dataJson: string): Text {
+  return replyFrame(id, ReplyKind.VALUE, sequence, dataJson === '' ? 'null' : dataJson);
+}
+
+function replyFrame(id: string, kind: ReplyKind, count: number, json: string): Text {
+  return wrapText(`["${id}",${kind},${count},`, json, ']');
 }
 
 export function endFrame(id: string, count: number): string {
@@ -53,11 +65,11 @@ function isNativeError(error: unknown): error is Error {
 }
 
 /** A failure of the handler: an Error keeps its name, message and own properties, never its stack. */
-export function errorFrame(id: string, count: number, error: unknown, maxBytes: number): string {
+export function errorFrame(id: string, count: number, error: unknown, maxBytes: number): Text {
   const isException = isNativeError(error);
   const kind = isException ? ReplyKind.EXCEPTION : ReplyKind.ERROR;
   const value = isException ? errorProperties(error) : error;
-  return `["${id}",${kind},${count},${errorJson(value, maxBytes)}]`;
+  return replyFrame(id, kind, count, errorJson(value, maxBytes));
 }
 
 export function refusalFrame(id: string, count: number, error: CloudsError): string {
@@ -65,8 +77,11 @@ export function refusalFrame(id: string, count: number, error: CloudsError): str
   return `["${id}",${ReplyKind.REFUSAL},${count},${JSON.stringify({ code, message, details })}]`;
 }
 
-export function replyMessage(from: string, frames: readonly string[]): string {
-  return `[${PROTOCOL_VERSION},"${MessageKind.REPLIES}","${from}",[${frames.join(',')}]]`;
+export function replyMessage(from: string, frames: readonly Text[]): Text {
+  const head = `[${PROTOCOL_VERSION},"${MessageKind.REPLIES}","${from}",[`;
+  if (frames.every((frame) => typeof frame === 'string')) return `${head}${frames.join(',')}]]`;
+  const parts = frames.flatMap((frame, index) => (index > 0 ? [',', frame] : [frame]));
+  return joinTexts([head, ...parts, ']]']);
 }
 
 export function idsMessage(

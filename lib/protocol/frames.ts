@@ -37,15 +37,20 @@ export const ONE_WAY = 0;
 
 export type Metadata = Readonly<Record<string, string>>;
 
-export interface RequestFrame {
-  readonly id: string;
-  /** Time left when the frame was dispatched, in ms. */
-  readonly timeLeftMs: number;
-  /** From 1; `ONE_WAY` for a request that wants no reply. */
-  readonly attempt: number;
-  readonly metadata: Metadata | undefined;
-  readonly data: unknown;
-}
+/** What stands for no metadata. */
+export const NO_METADATA = 0;
+
+/**
+ * As it stands in its message. `timeLeftMs` is the time left when it was dispatched; `attempt` counts from
+ * 1 and is `ONE_WAY` for a request that wants no reply.
+ */
+export type RequestFrame = readonly [
+  id: string,
+  timeLeftMs: number,
+  attempt: number,
+  metadata: Metadata | typeof NO_METADATA,
+  data?: unknown,
+];
 
 export interface RequestMessage {
   readonly kind: typeof MessageKind.REQUESTS;
@@ -61,13 +66,8 @@ export interface RequestMessage {
   readonly malformedIds: readonly string[];
 }
 
-export interface ReplyFrame {
-  readonly id: string;
-  readonly kind: ReplyKind;
-  readonly value: unknown;
-  /** The sequence number of a value, or how many values there were. */
-  readonly count: number;
-}
+/** As it stands in its message. `count` is the sequence number of a value, or how many values there were. */
+export type ReplyFrame = readonly [id: string, kind: ReplyKind, count: number, value?: unknown];
 
 export interface ReplyMessage {
   readonly kind: typeof MessageKind.REPLIES;

@@ -1,6 +1,7 @@
 import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { isDeeperThan } from './depth.js';
+import { byteLength, type Text } from './text.js';
 
 /** How deep data may nest; what is around it in a message takes three more levels. */
 export const MAX_DATA_DEPTH = 64;
@@ -16,7 +17,7 @@ export function encodeData(data: unknown, maxBytes: number): string {
   if (data === undefined) return '';
   const json = stringify(data);
   if (json.length * MAX_BYTES_PER_UNIT > maxBytes) checkSize(json, maxBytes);
-  if (isDeeperThan(json, MAX_DATA_DEPTH)) {
+  if (typeof data === 'object' && isDeeperThan(json, MAX_DATA_DEPTH)) {
     throw new CloudsUnserializableError(messages.unserializable(messages.tooDeep(MAX_DATA_DEPTH)));
   }
   return json;
@@ -39,8 +40,8 @@ function stringify(data: unknown): string {
 }
 
 /** @throws CloudsPayloadTooLargeError */
-export function checkSize(json: string, maxBytes: number): void {
-  const bytes = Buffer.byteLength(json);
+export function checkSize(text: Text, maxBytes: number): void {
+  const bytes = byteLength(text);
   if (bytes > maxBytes) {
     throw new CloudsPayloadTooLargeError(messages.payloadTooLarge(bytes, maxBytes), {
       details: { bytes, maxBytes },

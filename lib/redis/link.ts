@@ -1,14 +1,16 @@
+import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { Redis, ReplyError } from 'ioredis';
+import { Command as RedisCommand, Redis, ReplyError } from 'ioredis';
 import { CloudsDisconnectedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
 import { addressOf, clientSettings } from './client-settings.js';
-import { checkServerVersion } from './server-version.js';
+import { type Argument, quietText } from './quiet.js';
+import { canSkipAnswers, checkServerVersion } from './server-version.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
-export type Command = [name: string, ...args: (string | number)[]];
+export type Command = [name: string, ...args: Argument[]];
 
 /** The answer to one command of a pipeline. */
 export interface Answer {
@@ -27,6 +29,14 @@ export interface RedisPort {
   ): Promise<unknown>;
   /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
   pipeline(commands: Command[]): Promise<Answer[]>;
+  /** Whether Redis lets us do without its answers. */
+  readonly canBeQuiet: boolean;
+  /**
+   * The same as `run` and `pipeline` without answers, which saves Redis and us a wakeup each: for what may
+   * fail unnoticed, or is found out in another way. Only while `canBeQuiet`.
+   */
+  runQuietly(script: ScriptName, keys: readonly string[], args: readonly (string | number)[]): void;
+  sendQuietly(commands: readonly Command[]): void;
   subscribe(channel: string): Promise<void>;
   /** Drops the connection and makes a new one. */
   reset(): void;
@@ -37,9 +47,18 @@ export interface LinkEvents {
   up: [];
   /** The connection is gone; the link makes a new one by itself. */
   down: [];
-  message: [channel: string, text: string];
+  /** With the number of its bytes. */
+  message: [channel: string, text: string, bytes: number];
   error: [error: Error];
 }
+
+/** How Redis names the scripts. */
+const SHA = Object.fromEntries(
+  Object.entries(SCRIPTS).map(([name, lua]) => [
+    name,
+    createHash('sha1').update(lua).digest('hex'),
+  ]),
+) as Record<ScriptName, string>;
 
 const REFUSED =
   /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH|ERR DB index|ERR invalid DB)/;
@@ -58,6 +77,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #client: Redis | undefined;
   #handshakeTimer: NodeJS.Timeout | undefined;
   #isUp = false;
+  #canBeQuiet = false;
   #abortOpening: (() => void) | undefined;
 
   constructor(
@@ -70,6 +90,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  get canBeQuiet(): boolean {
+    return this.#canBeQuiet;
   }
 
   /** The driver's connection, for `unwrap()`. */
@@ -98,7 +122,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     clearTimeout(this.#handshakeTimer);
     const client = this.#client;
     this.#client = undefined;
-    this.#isUp = false;
+    this.#isUp = this.#canBeQuiet = false;
     client?.disconnect();
     this.#abortOpening?.();
   }
@@ -118,12 +142,31 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     return method.call(client, keys.length, ...keys, ...args);
   }
 
+  /** Not the driver's own pipeline: that copies its 500 methods for each, which takes longer than the work. */
   async pipeline(commands: Command[]): Promise<Answer[]> {
-    if (this.#client === undefined) throw new Error('the link is closed');
-    const answers = (await this.#client.pipeline(commands).exec()) ?? [];
-    const cut = answers.find(([error]) => error !== null && !isRedisReply(error));
-    if (cut) throw cut[0] as Error;
-    return answers.map(([error, value]) => ({ error, value }));
+    const client = this.#client;
+    if (client === undefined) throw new Error('the link is closed');
+    const { stream } = client;
+    stream?.cork();
+    const sent = commands.map(([name, ...args]) => answerTo(client, name, args));
+    stream?.uncork();
+    const answers = await Promise.all(sent);
+    const cut = answers.find(({ error }) => error !== null && !isRedisReply(error));
+    if (cut) throw cut.error!;
+    return answers;
+  }
+
+  runQuietly(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): void {
+    this.sendQuietly([['evalsha', SHA[script], keys.length, ...keys, ...args]]);
+  }
+
+  /** Past the driver, which waits for an answer to every command that it knows of. */
+  sendQuietly(commands: readonly Command[]): void {
+    this.#client?.stream.write(quietText(commands));
   }
 
   async subscribe(channel: string): Promise<void> {
@@ -137,9 +180,11 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       client.defineCommand(`clouds_${name}`, { lua });
     // A client that was closed may still have events to tell: they are of no interest any more.
     const ifCurrent = (act: () => void) => client === this.#client && act();
-    client.on('message', (channel, text) => ifCurrent(() => this.emit('message', channel, text)));
+    client.on('messageBuffer', (channel: Buffer, bytes: Buffer) =>
+      ifCurrent(() => this.emit('message', channel.toString(), bytes.toString(), bytes.length)),
+    );
     client.on('connect', () => ifCurrent(() => this.#watchHandshake(client)));
-    client.on('ready', () => ifCurrent(() => this.#onUp()));
+    client.on('ready', () => ifCurrent(() => void this.#onReady(client)));
     client.on('close', () => ifCurrent(() => this.#onDown()));
     client.on('error', (error) => ifCurrent(() => this.emit('error', error)));
     return client;
@@ -151,16 +196,23 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.#handshakeTimer = setTimeout(() => client.disconnect(true), client.options.connectTimeout);
   }
 
-  #onUp(): void {
+  async #onReady(client: Redis): Promise<void> {
     clearTimeout(this.#handshakeTimer);
     this.#isUp = true;
     this.emit('up');
+    // Who may not say so would be answered, and all later answers would go to the wrong commands.
+    const [info, reply] = await Promise.all([
+      answerTo(client, 'info', ['server']),
+      answerTo(client, 'client', ['reply', 'on']),
+    ]);
+    const canBeQuiet = reply.value === 'OK' && canSkipAnswers(String(info.value));
+    this.#canBeQuiet = this.#isUp && client === this.#client && canBeQuiet;
   }
 
   #onDown(): void {
     clearTimeout(this.#handshakeTimer);
     if (!this.#isUp) return;
-    this.#isUp = false;
+    this.#isUp = this.#canBeQuiet = false;
     this.emit('down');
   }
 
@@ -213,6 +265,15 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       cause,
     });
   }
+}
+
+/** Never rejects. */
+function answerTo(client: Redis, name: string, args: Argument[]): Promise<Answer> {
+  const command = new RedisCommand(name, args, { replyEncoding: 'utf8' });
+  return (client.sendCommand(command) as Promise<unknown>).then(
+    (value) => ({ error: null, value }),
+    (error: Error) => ({ error, value: undefined }),
+  );
 }
 
 type ScriptMethod = (keyCount: number, ...args: (string | number)[]) => Promise<unknown>;

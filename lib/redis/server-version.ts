@@ -3,6 +3,8 @@ import { messages } from '../common/messages.js';
 
 const OLDEST_REDIS = [7, 0] as const;
 const OLDEST_VALKEY = [7, 2] as const;
+/** Before it `CLIENT REPLY SKIP` also kept back what others published (redis/redis#11875). */
+const OLDEST_QUIET_REDIS = [7, 0, 10] as const;
 
 /**
  * Checks the reply to `INFO server`. Valkey reports a compatible Redis version beside its own.
@@ -19,11 +21,18 @@ export function checkServerVersion(info: string, address: string): void {
   }
 }
 
+/** Whether the server of this `INFO server` can be told to keep an answer to itself, and nothing else. */
+export function canSkipAnswers(info: string): boolean {
+  const version = field(info, 'redis_version');
+  return version !== undefined && !isOlder(version, OLDEST_QUIET_REDIS);
+}
+
 function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1];
 }
 
-function isOlder(version: string, [oldestMajor, oldestMinor]: readonly [number, number]): boolean {
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+function isOlder(version: string, oldest: readonly number[]): boolean {
+  const parts = version.split('.').map(Number);
+  const index = oldest.findIndex((part, i) => (parts[i] ?? 0) !== part);
+  return index !== -1 && (parts[index] ?? 0) < oldest[index]!;
 }

@@ -11,29 +11,34 @@ ARGV[2]  number of slots of the fence: a batch's answer is kept until so many la
 ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is
 ARGV[4]  what an inbox's name has before the incarnation
 ARGV[5]  the constant part of the message: "caller","service",[
-ARGV[6]  '' or JSON: per number of a request the node ids that it has tried, and whether it may go to
-         one of them if there is no other: {"3":{"nodes":["a","b"],"again":false}}
-ARGV[7..] one frame per request. PICK_ONLY: take the point only, the frame follows by PUBLISH.
-         SKIP: this request is no longer wanted.
+ARGV[6]  how many requests have a frame in ARGV[8]
+ARGV[7]  how many requests come after these that only need a node: their frames follow by PUBLISH
+ARGV[8]  the frames, with ",\n" between two; a frame is JSON and has no other line feed
+ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of the nodes that it has
+         tried, and whether it may go to one of them again if there is no other: {"nodes":["a"],"again":false}
+ARGV[10..]  the frames of these requests; '' for one that only needs a node
 
-Output   "<ms>|<member>,<member>|<n>,<n>": Redis's clock, the members used, and for each request the
-         number of its member, or NO_NODE, OVERLOADED, ONLY_TRIED.
+A batch without any request, under the number of one whose answer was lost, asks for that answer; if
+there is none, the number is taken, and the batch cannot run any more.
+
+Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
+         that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
 Errors   STALE: a later batch has taken this one's slot; whether this one ran is no longer known.
 ]]
 --@include points
 
-local NO_NODE, OVERLOADED, ONLY_TRIED = 0, -1, -2
-local PICK_ONLY, SKIP = '', '-'
-local FIRST_FRAME = 7
+local NO_NODE, OVERLOADED, ONLY_TRIED = '0', '-1', '-2'
+local NO_FRAME = ''
+local FIRST_RULED_FRAME = 10
+local FIRST_READ = 4
 local LOOK_BEHIND_FULL = 100
 
--- Loops here count by hand: `ipairs` and `#list + 1` cost as much as what they are used for.
-local argv = ARGV
 local set, fence = KEYS[1], KEYS[2]
-local sequence, slots = tonumber(ARGV[1]), tonumber(ARGV[2])
-local inboxPrefix, header = ARGV[4], ARGV[5]
+local sequence = tonumber(ARGV[1])
+local small, large = tonumber(ARGV[6]), tonumber(ARGV[7])
+local frames = ARGV[8]
 
-local slot = sequence % slots
+local slot = sequence % tonumber(ARGV[2])
 local kept = redis.call('HGET', fence, slot)
 if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
@@ -42,45 +47,137 @@ if kept then
   if keptSequence > sequence then return redis.error_reply('STALE this batch is older than the fence') end
 end
 
-local tried = ARGV[6] ~= '' and cjson.decode(ARGV[6])
-local result, members = {}, {}
-
-local function isLimited(member)
-  return string.sub(member, -1) == '!'
+local function answer(runs)
+  local text = nowMs .. '|' .. runs
+  redis.call('HSET', fence, slot, ARGV[1] .. ':' .. text)
+  if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
+  return text
 end
 
-local function isFull(candidate)
-  return candidate.free < 1 and isLimited(candidate.member)
+local function publishTo(member, text)
+  local incarnation = string.match(member, '^[^!]+')
+  return redis.call('PUBLISH', ARGV[4] .. incarnation, '[1,"q",' .. nowMs .. ',' .. ARGV[5] .. text .. ']]') > 0
 end
 
-local function read(count)
-  local flat = redis.call('ZREVRANGE', set, 0, count - 1, 'WITHSCORES')
-  local candidates = {}
-  for i = 1, #flat / 2 do
-    local score = tonumber(flat[2 * i])
-    candidates[i] = { member = flat[2 * i - 1], score = score, free = math.floor(score), requests = {}, count = 0 }
+-- A request that comes alone, as most do of a caller that is not busy, takes a third of the time here.
+if small == 1 and large == 0 and ARGV[9] == '' then
+  local best = redis.call('ZREVRANGE', set, 0, 0, 'WITHSCORES')
+  local member, free = best[1], math.floor(tonumber(best[2] or 0))
+  if free >= 1 then
+    redis.call('ZADD', set, scoreOf(free - 1, ticks + 1), member)
+    if publishTo(member, frames) then return answer(member .. '*1') end
+    redis.call('ZREM', set, member)
   end
-  return candidates
 end
 
--- One without a limit, busy as it may be, takes what those that are full cannot.
-local function best(count)
-  local candidates = read(count)
-  if #candidates == count and isFull(candidates[1]) then return read(count + LOOK_BEHIND_FULL) end
-  return candidates
+local rules = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or {}
+
+-- The members by their score, best first. Read as far as they are needed: the cost must not grow with
+-- the number of nodes. `pieces` are the requests a member gets: numbers from first to last.
+local candidates, known, isAll = {}, 0, false
+
+local function isLimited(candidate)
+  return string.sub(candidate.member, -1) == '!'
 end
 
-local function take(candidate, request)
-  local count = candidate.count + 1
-  candidate.count = count
-  candidate.requests[count] = request
-  candidate.free = candidate.free - 1
+local function readMore(count)
+  local flat = redis.call('ZREVRANGE', set, known, known + count - 1, 'WITHSCORES')
+  for i = 1, #flat, 2 do
+    local score = tonumber(flat[i + 1])
+    known = known + 1
+    candidates[known] = { member = flat[i], score = score, free = math.floor(score) }
+  end
+  isAll = #flat < 2 * count
+end
+
+local function candidateAt(i)
+  if i > known and not isAll then readMore(known == 0 and FIRST_READ or known) end
+  return candidates[i]
+end
+
+local function give(candidate, piece)
+  local pieces = candidate.pieces or {}
+  pieces[#pieces + 1] = piece
+  candidate.pieces = pieces
+end
+
+local function take(candidate, count)
   ticks = ticks + 1
-  candidate.tick = ticks
+  candidate.free = candidate.free - count
+  candidate.score = scoreOf(candidate.free, ticks)
+  candidate.picked = true
 end
 
-local function byScore(a, b)
-  return a.score > b.score
+-- What one member gets of the requests that wait: `segments` of consecutive numbers, in their order.
+local function cut(segments, count, receive)
+  while count > 0 do
+    local segment = segments[segments.next]
+    local last = math.min(segment[2], segment[1] + count - 1)
+    receive({ segment[1], last })
+    count = count - (last - segment[1] + 1)
+    segment[1] = last + 1
+    if segment[1] > segment[2] then segments.next = segments.next + 1 end
+  end
+end
+
+-- Hands out requests as if one by one to the best, in one step per member: the best of all come down
+-- to the level of the next, who joins them, and so on, as water fills steps. `at(i)` are the members,
+-- best first. Returns how many requests are left when all members are down at the floor.
+local function share(at, count, floor, segments)
+  if count == 0 or not at(1) then return count end
+  local level, width, groups = at(1).free, 1, { 1 }
+  local extra = 0
+  while count > 0 do
+    local newest = width - groups[#groups] + 1
+    local following = count > newest and at(width + 1) or nil
+    local steps = level - (following and following.free or floor)
+    if steps * width <= count and (following or floor > -math.huge) then
+      count, level = count - steps * width, level - steps
+      if not following then break end
+      width = width + 1
+      if steps > 0 then groups[#groups + 1] = width end
+    else
+      level = level - math.floor(count / width)
+      extra, count = count % width, 0
+    end
+  end
+  -- Who joined later was picked longer ago, and comes first.
+  local turns = {}
+  for g = #groups, 1, -1 do
+    for i = groups[g], (groups[g + 1] or width + 1) - 1 do turns[#turns + 1] = at(i) end
+  end
+  for turn, candidate in ipairs(turns) do
+    local points = candidate.free - level + (turn <= extra and 1 or 0)
+    candidate.points = points
+    cut(segments, points, function(piece) give(candidate, piece) end)
+  end
+  for turn = extra + 1, extra + width do
+    local candidate = turns[(turn - 1) % width + 1]
+    if candidate.points > 0 then take(candidate, candidate.points) end
+  end
+  return count
+end
+
+local function withRoom(i)
+  local candidate = candidateAt(i)
+  return candidate and candidate.free >= 1 and candidate or nil
+end
+
+-- When all are down at 0: those with a capacity are full then, the others take the rest.
+local function placeRest(count, segments)
+  if not isAll and known < LOOK_BEHIND_FULL then readMore(LOOK_BEHIND_FULL) end
+  local unlimited = {}
+  for _, candidate in ipairs(candidates) do
+    if not isLimited(candidate) then unlimited[#unlimited + 1] = candidate end
+  end
+  table.sort(unlimited, function(a, b) return a.score > b.score end)
+  return share(function(i) return unlimited[i] end, count, -math.huge, segments)
+end
+
+local function place(segments, count, reject)
+  local left = share(withRoom, count, 0, segments)
+  if left > 0 then left = placeRest(left, segments) end
+  if left > 0 then cut(segments, left, function(piece) reject(piece, OVERLOADED) end) end
 end
 
 local function isAmong(nodes, candidate)
@@ -91,149 +188,132 @@ local function isAmong(nodes, candidate)
   return false
 end
 
+local function better(a, b)
+  return not b or a.score > b.score
+end
+
 -- A request that has tried some nodes: a scan, as these are few.
-local function placeElsewhere(candidates, request)
-  local rule = tried[tostring(request)]
+local function placeElsewhere(number, reject)
+  local rule = rules[number - small - large]
   local fresh, used
-  for _, candidate in ipairs(candidates) do
-    if not isFull(candidate) then
+  local i, candidate = 1, candidateAt(1)
+  while candidate and not (fresh and not fresh.picked) do
+    if candidate.free >= 1 or not isLimited(candidate) then
       if not isAmong(rule.nodes, candidate) then
-        if not fresh or candidate.score > fresh.score then fresh = candidate end
-      elseif not used or candidate.score > used.score then
+        if better(candidate, fresh) then fresh = candidate end
+      elseif better(candidate, used) then
         used = candidate
       end
     end
+    i = i + 1
+    candidate = candidateAt(i)
   end
   local chosen = fresh or (rule.again and used)
-  if chosen then
-    take(chosen, request)
-    chosen.score = scoreOf(chosen.free, ticks)
-  else
-    result[request] = used and ONLY_TRIED or OVERLOADED
-  end
+  if not chosen then return reject({ number, number }, used and ONLY_TRIED or OVERLOADED) end
+  take(chosen, 1)
+  give(chosen, { number, number })
 end
 
--- All others, in constant time each: who is picked falls one level and stands behind all who were
--- on that level before, so the order by score is a queue per level.
-local function placeAll(candidates, requests)
-  local level
-  local queue, queued, head = {}, 0, 1
-  local fallen, fallenCount = {}, 0
-  local unread, last = 1, #candidates
-  for i = 1, #requests do
-    while head > queued and (unread <= last or fallenCount > 0) do
-      if fallenCount > 0 then level = level - 1 else level = candidates[unread].free end
-      local next, count = {}, 0
-      while unread <= last and candidates[unread].free == level do
-        if not isFull(candidates[unread]) then
-          count = count + 1
-          next[count] = candidates[unread]
-        end
-        unread = unread + 1
-      end
-      for j = 1, fallenCount do next[count + j] = fallen[j] end
-      queue, queued, head = next, count + fallenCount, 1
-      fallen, fallenCount = {}, 0
-    end
-    local candidate = queue[head]
-    if candidate then
-      head = head + 1
-      take(candidate, requests[i])
-      if not isFull(candidate) then
-        fallenCount = fallenCount + 1
-        fallen[fallenCount] = candidate
-      end
-    else
-      result[requests[i]] = OVERLOADED
-    end
-  end
-end
-
-local function place(candidates, requests)
-  if not tried then return placeAll(candidates, requests) end
-  local untried = {}
-  for _, request in ipairs(requests) do
-    if tried[tostring(request)] then
-      placeElsewhere(candidates, request)
-    else
-      untried[#untried + 1] = request
-    end
-  end
-  table.sort(candidates, byScore)
-  placeAll(candidates, untried)
-end
-
-local function writeScores(candidates)
+local function writeScores()
   local changes = {}
   for _, candidate in ipairs(candidates) do
-    if candidate.tick then
-      changes[#changes + 1] = scoreOf(candidate.free, candidate.tick)
+    if candidate.picked then
+      changes[#changes + 1] = candidate.score
       changes[#changes + 1] = candidate.member
     end
   end
   if #changes > 0 then redis.call('ZADD', set, unpack(changes)) end
 end
 
-local function textOf(requests)
-  local frames, count = {}, 0
-  for i = 1, #requests do
-    local frame = argv[FIRST_FRAME - 1 + requests[i]]
-    if frame ~= PICK_ONLY then
-      count = count + 1
-      frames[count] = frame
-    end
+-- Where each frame ends in `frames`, and that before the first.
+local ends
+
+local function findEnds()
+  ends = { [0] = -1 }
+  local position = 0
+  for i = 1, small - 1 do
+    position = string.find(frames, '\n', position + 1, true)
+    ends[i] = position - 2
   end
-  if count == 0 then return nil end
-  return '[1,"q",' .. nowMs .. ',' .. header .. table.concat(frames, ',') .. ']]'
+  ends[small] = #frames
 end
 
-local function settle(candidate)
-  members[#members + 1] = candidate.member
-  -- A string, once per member: a number would be turned into one for each request.
-  local number = tostring(#members)
-  for i = 1, candidate.count do result[candidate.requests[i]] = number end
+local function textOf(piece)
+  local first, last = piece[1], piece[2]
+  if first > small + large then return ARGV[FIRST_RULED_FRAME - 1 + first - small - large] end
+  last = math.min(last, small)
+  if first > last then return NO_FRAME end
+  if first == 1 and last == small then return frames end
+  if not ends then findEnds() end
+  return string.sub(frames, ends[first - 1] + (first == 1 and 2 or 3), ends[last])
 end
 
--- Answers the requests whose node turned out to be gone.
-local function publish(candidates)
-  local left = {}
+-- nil if no frame travels with these requests.
+local function framesOf(pieces)
+  local texts = {}
+  for _, piece in ipairs(pieces) do
+    local text = textOf(piece)
+    if text ~= NO_FRAME then texts[#texts + 1] = text end
+  end
+  if #texts == 1 then return texts[1] end
+  return #texts > 1 and table.concat(texts, ',') or nil
+end
+
+local results = {}
+
+local function settle(piece, who)
+  results[#results + 1] = { piece[1], piece[2], who }
+end
+
+-- Returns the pieces whose node turned out to be gone.
+local function publish()
+  local lost = {}
   for _, candidate in ipairs(candidates) do
-    if candidate.tick then
-      local text = textOf(candidate.requests)
-      local incarnation = string.match(candidate.member, '^[^!]+')
-      if not text or redis.call('PUBLISH', inboxPrefix .. incarnation, text) > 0 then
-        settle(candidate)
-      else
-        redis.call('ZREM', set, candidate.member)
-        for _, request in ipairs(candidate.requests) do left[#left + 1] = request end
+    if candidate.pieces then
+      local text = framesOf(candidate.pieces)
+      local isThere = not text or publishTo(candidate.member, text)
+      if not isThere then redis.call('ZREM', set, candidate.member) end
+      for _, piece in ipairs(candidate.pieces) do
+        if isThere then settle(piece, candidate.member) else lost[#lost + 1] = piece end
       end
     end
   end
-  return left
+  return lost
 end
 
-local mostTried = 0
-for _, rule in pairs(tried or {}) do mostTried = math.max(mostTried, #rule.nodes) end
-
-local waiting, waitingCount = {}, 0
-for request = 1, #argv - FIRST_FRAME + 1 do
-  result[request] = NO_NODE
-  if argv[FIRST_FRAME - 1 + request] ~= SKIP then
-    waitingCount = waitingCount + 1
-    waiting[waitingCount] = request
-  end
+local function byFirst(a, b)
+  return a[1] < b[1]
 end
+
+local pending = {}
+if small + large > 0 then pending[1] = { 1, small + large } end
+for i = 1, #rules do pending[#pending + 1] = { small + large + i, small + large + i } end
 
 -- Each round but the last takes at least one dead member out of the set.
-while #waiting > 0 do
-  local candidates = best(#waiting + mostTried)
-  if #candidates == 0 then break end
-  place(candidates, waiting)
-  writeScores(candidates)
-  waiting = publish(candidates)
+while #pending > 0 do
+  candidates, known, isAll = {}, 0, false
+  if not candidateAt(1) then
+    for _, piece in ipairs(pending) do settle(piece, NO_NODE) end
+    break
+  end
+  table.sort(pending, byFirst)
+  local free, count, ruled = { next = 1 }, 0, {}
+  for _, piece in ipairs(pending) do
+    if piece[1] > small + large then
+      ruled[#ruled + 1] = piece[1]
+    else
+      free[#free + 1] = piece
+      count = count + piece[2] - piece[1] + 1
+    end
+  end
+  place(free, count, settle)
+  for _, number in ipairs(ruled) do placeElsewhere(number, settle) end
+  writeScores()
+  pending = publish()
 end
 
-local answer = nowMs .. '|' .. table.concat(members, ',') .. '|' .. table.concat(result, ',')
-redis.call('HSET', fence, slot, ARGV[1] .. ':' .. answer)
-if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
-return answer
+if #results > 1 then table.sort(results, byFirst) end
+local runs = {}
+for i, result in ipairs(results) do runs[i] = result[3] .. '*' .. (result[2] - result[1] + 1) end
+
+return answer(table.concat(runs, ','))

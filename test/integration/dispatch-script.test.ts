@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useCloud } from '../support/cloud.js';
-import { count, dispatch, frames, Inboxes } from '../support/scripts.js';
+import { Random, seedOfRun } from '../support/random.js';
+import { count, dispatch, frames, Inboxes, type Ruled } from '../support/scripts.js';
 import { rejection } from '../support/wait.js';
 
 const cloud = useCloud();
@@ -16,7 +17,7 @@ const NO_NODE = 0;
 const OVERLOADED = -1;
 const ONLY_TRIED = -2;
 const PICK_ONLY = '';
-const SKIP = '-';
+const PERIOD = 2 ** 32;
 
 /** Members with these scores, whose inboxes the test listens on. */
 async function members(scores: Record<string, number>): Promise<Inboxes> {
@@ -24,6 +25,11 @@ async function members(scores: Record<string, number>): Promise<Inboxes> {
   inboxes = await Inboxes.open(cloud, ...incarnations);
   await put(scores);
   return inboxes;
+}
+
+/** The fraction of a score whose node was picked long ago: the higher `turn`, the later. */
+function oldFraction(turn: number): number {
+  return (PERIOD - 1 - turn) / PERIOD;
 }
 
 async function put(scores: Record<string, number>): Promise<void> {
@@ -55,14 +61,43 @@ describe('the dispatch script', () => {
     expect(await cloud.scores('work')).toEqual({ a: 995 });
   });
 
+  it('gives a node requests that follow each other', async () => {
+    const listening = await members({ 'a.1': 10, 'b.1': 10, 'c.1': 10 });
+
+    const { placed, text } = await dispatch(cloud, { frames: frames(...Array(9).keys()) });
+
+    expect(text).toMatch(/^\d+\|[abc]\.1\*3,[abc]\.1\*3,[abc]\.1\*3$/);
+    for (const [i, member] of [...new Set(placed)].entries()) {
+      expect(await listening.messages(String(member))).toHaveLength(1);
+      const ids = [0, 1, 2].map((j) => String(3 * i + j));
+      expect(await listening.requests(String(member))).toEqual(ids);
+    }
+  });
+
+  it('leaves every byte of the frames as it is', async () => {
+    const listening = await members({ 'a.1': 10, 'b.1': 10, 'c.1': 10 });
+    const sent = ['名', '😀', 'é\u2028', '', ',\n', '"],["', '\\', 'x', '\u0000'].map(
+      (data, i) => `["${i}",60000,1,{"名":"值"},${JSON.stringify(data)}]`,
+    );
+
+    const { redisMs, placed } = await dispatch(cloud, { frames: sent });
+
+    for (const member of ['a.1', 'b.1', 'c.1']) {
+      const own = sent.filter((_, i) => placed[i] === member);
+      expect(own).toHaveLength(3);
+      expect(await listening.texts(member)).toEqual([
+        `[1,"q",${redisMs},"caller.1","work",[${own.join(',\n')}]]`,
+      ]);
+    }
+  });
+
   it('spreads a batch level by level: all end with about the same', async () => {
     await members({ 'a.1': 10, 'b.1': 7, 'c.1': 4 });
 
     const { placed } = await dispatch(cloud, { frames: frames(...Array(12).keys()) });
 
-    // 3 to a alone, 6 to a and b in turn, the other 3 to all.
+    // 3 to a alone, 6 to a and b, the other 3 to all.
     expect(count(placed)).toEqual({ 'a.1': 7, 'b.1': 4, 'c.1': 1 });
-    expect(placed.slice(0, 3)).toEqual(['a.1', 'a.1', 'a.1']);
     expect(await cloud.scores('work')).toEqual({ a: 3, b: 3, c: 3 });
   });
 
@@ -82,10 +117,63 @@ describe('the dispatch script', () => {
     expect(order.slice(6, 9)).toEqual(order.slice(0, 3));
   });
 
-  it('says NO_NODE for each request when there is no node', async () => {
-    const { placed } = await dispatch(cloud, { frames: frames(1, 2) });
+  it('gives equals in turn to those that were picked longest ago, batch after batch', async () => {
+    const nodes = ['a.1', 'b.1', 'c.1', 'd.1', 'e.1', 'f.1', 'g.1'];
+    await members(Object.fromEntries(nodes.map((node, i) => [node, 10 + oldFraction(i)])));
+    const expected = [...nodes];
+    for (const size of [1, 2, 3, 1, 7, 5, 9, 16, 1, 20, 4]) {
+      const { placed } = await dispatch(cloud, { frames: frames(...Array(size).keys()) });
 
-    expect(placed).toEqual([NO_NODE, NO_NODE]);
+      const share = (turn: number) => Math.floor(size / 7) + (turn < size % 7 ? 1 : 0);
+      const inTurn = expected.flatMap((one, turn) => Array<string>(share(turn)).fill(one));
+      expect(placed, `of ${size}`).toEqual(inTurn);
+      expected.push(...expected.splice(0, size % 7));
+      for (const [member, points] of Object.entries(count(placed)))
+        await cloud.admin.zincrby(cloud.keys.service('work'), points, member);
+    }
+  });
+
+  it('gives those first that have just come down to the others, in a batch', async () => {
+    await members({ 'a.1': 12, 'b.1': 10 + oldFraction(1), 'c.1': 10 + oldFraction(2) });
+
+    const { placed } = await dispatch(cloud, { frames: frames(1, 2, 3, 4) });
+
+    // Two to a alone; b and c then have waited longer.
+    expect(count(placed)).toEqual({ 'a.1': 2, 'b.1': 1, 'c.1': 1 });
+  });
+
+  it('keeps the order of those that came down together', async () => {
+    await members({ 'a.1': 10, 'b.1': 9, 'c.1': 8 });
+
+    const { placed } = await dispatch(cloud, { frames: frames(1, 2, 3, 4, 5) });
+
+    // a, then b and a, then c and b: a was picked after b.
+    expect(count(placed)).toEqual({ 'a.1': 2, 'b.1': 2, 'c.1': 1 });
+  });
+
+  it('looks as far as it has to, when there are many nodes', async () => {
+    const nodes = Array.from({ length: 9 }, (_, i) => `n${i}.1`);
+    await members(Object.fromEntries(nodes.map((node) => [node, 10])));
+
+    const { placed } = await dispatch(cloud, { frames: frames(...Array(9).keys()) });
+
+    expect(placed.toSorted()).toEqual(nodes);
+  });
+
+  it('finds the best of many nodes for a few requests', async () => {
+    const nodes = Array.from({ length: 200 }, (_, i) => `n${i}.1`);
+    await members(Object.fromEntries(nodes.map((node, i) => [node, i])));
+
+    const { placed } = await dispatch(cloud, { frames: frames(1, 2, 3) });
+
+    expect(count(placed)).toEqual({ 'n199.1': 2, 'n198.1': 1 });
+  });
+
+  it('says NO_NODE for each request when there is no node', async () => {
+    const ruled = [{ nodes: ['a'], frame: PICK_ONLY }];
+    expect((await dispatch(cloud, { frames: frames(1, 2) })).placed).toEqual([NO_NODE, NO_NODE]);
+    expect((await dispatch(cloud, { frames: frames(1) })).placed).toEqual([NO_NODE]);
+    expect((await dispatch(cloud, { large: 1, ruled })).placed).toEqual([NO_NODE, NO_NODE]);
   });
 
   it('takes a member that nobody listens for out, and gives its frames to the next in the same run', async () => {
@@ -94,11 +182,21 @@ describe('the dispatch script', () => {
 
     const { placed } = await dispatch(cloud, { frames: frames(1, 2) });
 
-    expect(placed).toEqual(['a.1', expect.stringMatching(/^[ab]\.1$/)]);
+    expect(count(placed)).toEqual({ 'a.1': 1, 'b.1': 1 });
     expect((await cloud.members('work')).toSorted()).toEqual(['a.1', 'b.1']);
     expect(
       (await listening.requests('a.1')).length + (await listening.requests('b.1')).length,
     ).toBe(2);
+  });
+
+  it('does so for a request that comes alone', async () => {
+    const listening = await members({ 'a.1': 5, 'b.1!': 4 });
+    await put({ 'dead.1!': 100, 'gone.7': 50 });
+
+    expect((await dispatch(cloud, { frames: frames(1) })).placed).toEqual(['a.1']);
+
+    expect(await cloud.scores('work')).toEqual({ a: 4, b: 4 });
+    expect(await listening.requests('a.1')).toEqual(['1']);
   });
 
   it('says NO_NODE when all turn out to be dead, and leaves none of them', async () => {
@@ -136,7 +234,14 @@ describe('the dispatch script', () => {
       expect(await cloud.scores('work')).toEqual({ a: 0, b: -2 });
     });
 
-    // Known: only as many scores are read as there are frames. Passes when the script looks further.
+    it('says OVERLOADED to one that comes alone and finds them full', async () => {
+      await members({ 'a.1!': 1 });
+
+      expect((await dispatch(cloud, { frames: frames(1) })).placed).toEqual(['a.1!']);
+      expect((await dispatch(cloud, { frames: frames(2) })).placed).toEqual([OVERLOADED]);
+      expect(await cloud.scores('work')).toEqual({ a: 0 });
+    });
+
     it('finds the one without a limit behind those that are full', async () => {
       await members({ 'a.1!': 0, 'b.1!': 0, 'c.1': -5 });
 
@@ -147,20 +252,24 @@ describe('the dispatch script', () => {
   });
 
   describe('when a request has tried nodes', () => {
-    const first = (nodes: string[], again = false) => ({ '1': { nodes, again } });
+    const ruled = (nodes: string[], again = false) => [
+      { nodes, again, frame: frames('ruled')[0]! },
+    ];
 
     it('passes them over, whatever their score', async () => {
-      await members({ 'a.1': 100, 'b.1': 50, 'c.1': 1 });
+      const listening = await members({ 'a.1': 100, 'b.1': 50, 'c.1': 1 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a', 'b']), frames: frames(1, 2) });
+      const { placed } = await dispatch(cloud, { frames: frames(1), ruled: ruled(['a', 'b']) });
 
-      expect(placed).toEqual(['c.1', 'a.1']);
+      expect(placed).toEqual(['a.1', 'c.1']);
+      expect(await listening.requests('a.1')).toEqual(['1']);
+      expect(await listening.requests('c.1')).toEqual(['ruled']);
     });
 
     it('passes over a node under its new incarnation, too', async () => {
       await members({ 'a.2': 100, 'b.1': 50 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a']), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a']) });
 
       expect(placed).toEqual(['b.1']);
     });
@@ -168,7 +277,7 @@ describe('the dispatch script', () => {
     it('says ONLY_TRIED when there is no other', async () => {
       await members({ 'a.1': 100 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a']), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a']) });
 
       expect(placed).toEqual([ONLY_TRIED]);
       expect(await cloud.scores('work')).toEqual({ a: 100 });
@@ -177,7 +286,7 @@ describe('the dispatch script', () => {
     it('goes to one of them again when it may and there is no other', async () => {
       await members({ 'a.1': 100, 'b.1!': 0 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a'], true), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a'], true) });
 
       expect(placed).toEqual(['a.1']);
     });
@@ -185,7 +294,7 @@ describe('the dispatch script', () => {
     it('prefers another even when it may', async () => {
       await members({ 'a.1': 100, 'b.1': 1 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a'], true), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a'], true) });
 
       expect(placed).toEqual(['b.1']);
     });
@@ -193,7 +302,7 @@ describe('the dispatch script', () => {
     it('says OVERLOADED when all are full', async () => {
       await members({ 'a.1!': 0, 'b.1!': 0 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a']), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a']) });
 
       expect(placed).toEqual([OVERLOADED]);
     });
@@ -202,31 +311,44 @@ describe('the dispatch script', () => {
       await members({ 'a.1': 5 });
       await put({ 'dead.1': 100 });
 
-      const { placed } = await dispatch(cloud, { tried: first(['a']), frames: frames(1) });
+      const { placed } = await dispatch(cloud, { ruled: ruled(['a']) });
 
       expect(placed).toEqual([ONLY_TRIED]);
       expect(await cloud.members('work')).toEqual(['a.1']);
     });
   });
 
-  it('only takes the point for a request whose frame follows', async () => {
-    const listening = await members({ 'a.1': 10 });
+  describe('when frames follow later', () => {
+    it('only takes the points for their requests', async () => {
+      const listening = await members({ 'a.1': 10 });
+      const ruled = [{ nodes: ['b'], frame: PICK_ONLY }];
 
-    const { placed } = await dispatch(cloud, { frames: [PICK_ONLY, ...frames('small')] });
+      const { placed } = await dispatch(cloud, { frames: frames('small'), large: 2, ruled });
 
-    expect(placed).toEqual(['a.1', 'a.1']);
-    expect(await cloud.scores('work')).toEqual({ a: 8 });
-    expect(await listening.requests('a.1')).toEqual(['small']);
-  });
+      expect(placed).toEqual(['a.1', 'a.1', 'a.1', 'a.1']);
+      expect(await cloud.scores('work')).toEqual({ a: 6 });
+      expect(await listening.requests('a.1')).toEqual(['small']);
+    });
 
-  it('does nothing for a request that is no longer wanted', async () => {
-    const listening = await members({ 'a.1': 10 });
+    it('publishes nothing if there are no others', async () => {
+      const listening = await members({ 'a.1': 10, 'b.1': 10 });
 
-    const { placed } = await dispatch(cloud, { frames: [SKIP, ...frames('wanted'), SKIP] });
+      const { placed } = await dispatch(cloud, { large: 4 });
 
-    expect(placed).toEqual([NO_NODE, 'a.1', NO_NODE]);
-    expect(await cloud.scores('work')).toEqual({ a: 9 });
-    expect(await listening.requests('a.1')).toEqual(['wanted']);
+      expect(count(placed)).toEqual({ 'a.1': 2, 'b.1': 2 });
+      expect(await listening.messages('a.1')).toEqual([]);
+      expect(await listening.messages('b.1')).toEqual([]);
+    });
+
+    it('counts them for the balance like all others', async () => {
+      const listening = await members({ 'a.1': 10, 'b.1': 10 });
+
+      const { placed } = await dispatch(cloud, { frames: frames(1, 2, 3), large: 5 });
+
+      expect(count(placed)).toEqual({ 'a.1': 4, 'b.1': 4 });
+      expect(await listening.requests(String(placed[0]))).toEqual(['1', '2', '3']);
+      expect(await listening.messages(String(placed[7]))).toEqual([]);
+    });
   });
 
   describe('the fence', () => {
@@ -243,6 +365,59 @@ describe('the dispatch script', () => {
       expect(await cloud.scores('work')).toEqual({ ...scores, a: 500 });
       const arrived = [...(await listening.requests('a.1')), ...(await listening.requests('b.1'))];
       expect(arrived.toSorted()).toEqual(['1', '2', '3']);
+    });
+
+    it('does so for a batch of all kinds of requests, and for one request alone', async () => {
+      const listening = await members({ 'a.1': 10, 'b.1!': 2, 'c.1': 1 });
+      const rules = [{ nodes: ['a'], frame: frames('ruled')[0]! }];
+      const mixed = { frames: frames(1, 2, 3), large: 3, ruled: rules };
+      for (const [i, batch] of [mixed, { frames: frames('alone') }].entries()) {
+        const sequence = 7_000_010 + i;
+        const answer = await dispatch(cloud, { sequence, ...batch });
+        const scores = await cloud.scores('work');
+
+        expect((await dispatch(cloud, { sequence, ...batch })).text).toBe(answer.text);
+        expect(await cloud.scores('work')).toEqual(scores);
+      }
+      const arrived = await Promise.all(
+        ['a.1', 'b.1', 'c.1'].map((one) => listening.requests(one)),
+      );
+      expect(arrived.flat().toSorted()).toEqual(['1', '2', '3', 'alone', 'ruled']);
+    });
+
+    it('tells a batch without requests what it told the one of that number', async () => {
+      await members({ 'a.1': 10 });
+      const sequence = 7_000_020;
+      const { text } = await dispatch(cloud, { sequence, frames: frames(1, 2, 3) });
+
+      expect((await dispatch(cloud, { sequence })).text).toBe(text);
+      expect((await dispatch(cloud, { sequence })).text).toBe(text);
+      expect(await cloud.scores('work')).toEqual({ a: 7 });
+    });
+
+    it('makes a batch that comes after one without requests, under its number, never run', async () => {
+      const listening = await members({ 'a.1': 10 });
+      const sequence = 7_000_021;
+      const asked = await dispatch(cloud, { sequence });
+      expect(asked.text).toMatch(/^\d+\|$/);
+
+      const late = await dispatch(cloud, { sequence, frames: frames(1, 2, 3), large: 1 });
+
+      expect(late.text).toBe(asked.text);
+      expect((await dispatch(cloud, { sequence })).text).toBe(asked.text);
+      expect(await listening.messages('a.1')).toEqual([]);
+      expect(await cloud.scores('work')).toEqual({ a: 10 });
+    });
+
+    it('refuses a batch without requests that is too late', async () => {
+      await members({ 'a.1': 10 });
+      const run = (sequence: number, ...ids: number[]) =>
+        dispatch(cloud, { caller: 'late', slots: 4, sequence, frames: frames(...ids) });
+      await run(1, 1);
+      await run(5, 5);
+
+      expect((await rejection(run(1))).message).toMatch(/^STALE/);
+      expect(await cloud.scores('work')).toEqual({ a: 8 });
     });
 
     it('remembers that there was no node', async () => {
@@ -336,5 +511,222 @@ describe('the dispatch script', () => {
     expect(new Set(placed)).toEqual(new Set(['alive.1']));
     expect(await listening.requests('alive.1')).toHaveLength(20);
     expect(await cloud.scores('work')).toEqual({ alive: -19 });
+  });
+});
+
+describe('whatever the scores are', () => {
+  const CASES = 300;
+  const SEED = seedOfRun();
+  const LIVING = Array.from({ length: 40 }, (_, i) => `n${i}.1`);
+  let random: Random;
+  let turns = 0;
+
+  beforeEach(() => {
+    random = new Random(SEED);
+  });
+
+  interface Member {
+    readonly name: string;
+    readonly isLimited: boolean;
+    readonly isDead: boolean;
+    free: number;
+    /** When it was picked last, in no unit. */
+    turn: number;
+  }
+
+  /** Members on few levels, so that there are many equals. Nobody listens for those that are dead. */
+  function someMembers(mayBeDead: boolean): Member[] {
+    const levels = 1 + random.below(random.pick([3, 12, 60]));
+    const full = random.below(4);
+    return LIVING.slice(0, 1 + random.below(random.pick([4, 12, LIVING.length]))).map(
+      (living, i) => {
+        const isLimited = random.below(3) === 0;
+        const isDead = mayBeDead && random.below(4) === 0;
+        const incarnation = isDead ? `dead${i}.1` : living;
+        const free = random.below(levels) - full;
+        return { name: incarnation + (isLimited ? '!' : ''), isLimited, isDead, free, turn: i };
+      },
+    );
+  }
+
+  /** The script by its name: one request after the other, each to the best. */
+  function oneByOne(members: readonly Member[], requests: number): Record<string, number> {
+    const placed: string[] = [];
+    for (let i = 0; i < requests; i++) {
+      const best = members.filter((one) => !isFull(one)).toSorted(byScore)[0];
+      placed.push(best?.name ?? String(OVERLOADED));
+      if (best) take(best);
+    }
+    return count(placed);
+  }
+
+  function isFull({ isLimited, free }: Member): boolean {
+    return isLimited && free < 1;
+  }
+
+  function byScore(a: Member, b: Member): number {
+    return b.free - a.free || a.turn - b.turn;
+  }
+
+  function take(member: Member): void {
+    member.free--;
+    member.turn = LIVING.length + ++turns;
+  }
+
+  /** What a request that has tried these nodes may be answered: of equals, any. */
+  function mayGet(members: readonly Member[], { nodes, again }: Ruled): (string | number)[] {
+    const open = members.filter((one) => !isFull(one));
+    const [fresh, used] = [false, true].map((isTried) =>
+      open.filter(({ name }) => nodes.includes(name.split('.')[0]!) === isTried),
+    ) as [Member[], Member[]];
+    if (fresh.length === 0 && !again) return [used.length > 0 ? ONLY_TRIED : OVERLOADED];
+    const among = fresh.length > 0 ? fresh : used;
+    if (among.length === 0) return [OVERLOADED];
+    const best = Math.max(...among.map(({ free }) => free));
+    return among.filter(({ free }) => free === best).map(({ name }) => name);
+  }
+
+  function someRules(members: readonly Member[], frame: (i: number) => string): Ruled[] {
+    return Array.from({ length: 1 + random.below(6) }, (_, i) => {
+      const share = random.pick([1, 2, 4]);
+      const tried = members.filter(() => random.below(share) === 0);
+      const nodes = ['none', ...tried.map(({ name }) => name.split('.')[0]!)];
+      return { nodes, again: random.below(2) === 0, frame: frame(i) };
+    });
+  }
+
+  const someData = () =>
+    Array.from({ length: random.below(20) }, () => random.pick([...'名😀éa\n"\\,[]\u2028'])).join(
+      '',
+    );
+  const manyFrames = (length: number) => frames(...Array(length).keys());
+  const incarnationOf = (member: string) => member.replace('!', '');
+  const frees = (members: readonly Member[]) =>
+    members.map(({ free }) => free).toSorted((a, b) => a - b);
+
+  /** Gives a test many cases: what is in the set, and a name for its failures. */
+  async function each(
+    mayHaveDead: (i: number) => boolean,
+    check: (members: Member[], name: string, i: number) => Promise<void>,
+  ): Promise<void> {
+    inboxes = await Inboxes.open(cloud, ...LIVING);
+    for (let i = 0; i < CASES; i++) {
+      const members = someMembers(mayHaveDead(i));
+      await put(
+        Object.fromEntries(members.map(({ name, free, turn }) => [name, free + oldFraction(turn)])),
+      );
+      await check(members, `TEST_SEED=${SEED}, case ${i}`, i);
+      await cloud.admin.del(cloud.keys.service('work'));
+    }
+  }
+
+  /** Free capacity by member. */
+  async function freeNow(): Promise<Map<string, number>> {
+    const flat = await cloud.admin.zrange(cloud.keys.service('work'), '0', '-1', 'WITHSCORES');
+    const free = new Map<string, number>();
+    for (let i = 0; i < flat.length; i += 2) free.set(flat[i]!, Math.floor(Number(flat[i + 1])));
+    return free;
+  }
+
+  it('a batch leaves the nodes as full as if its requests had come one by one', async () => {
+    await each(
+      (i) => i % 2 === 0,
+      async (members, name) => {
+        const living = members.filter(({ isDead }) => !isDead);
+        const requests = 1 + random.below(random.pick([3, 20, 128]));
+        // A request that only needs a node does not find out that it is dead.
+        const large = living.length < members.length ? 0 : random.below(requests + 1);
+
+        const { placed } = await dispatch(cloud, { frames: manyFrames(requests - large), large });
+
+        const before = new Map(living.map((one) => [one.name, one.free]));
+        const expected = oneByOne(living, requests);
+        const counts = count(placed);
+        const now = await freeNow();
+        const nowLiving = living.map((one) => ({ ...one, free: now.get(one.name)! }));
+        expect(frees(nowLiving), name).toEqual(frees(living));
+        const refused = (counts[OVERLOADED] ?? 0) + (counts[NO_NODE] ?? 0);
+        expect(refused, name).toBe(expected[OVERLOADED] ?? 0);
+        for (const one of nowLiving)
+          expect(before.get(one.name)! - one.free, name).toBe(counts[one.name] ?? 0);
+        if (living.length === members.length) return expect(counts, name).toEqual(expected);
+        // Of equals some get a request and some do not; all others get as many as one by one.
+        for (const one of living) {
+          const difference = (counts[one.name] ?? 0) - (expected[one.name] ?? 0);
+          expect(Math.abs(difference), name).toBeLessThanOrEqual(1);
+        }
+      },
+    );
+  });
+
+  it('those that have tried nodes get the best that is left for them', async () => {
+    await each(
+      () => false,
+      async (members, name) => {
+        const plain = random.below(random.pick([1, 20]) + 1);
+        const large = random.below(3);
+        const ruled = someRules(members, (i) =>
+          random.below(3) === 0 ? PICK_ONLY : frames(`ruled${i}`)[0]!,
+        );
+
+        const { placed } = await dispatch(cloud, { frames: manyFrames(plain), large, ruled });
+
+        const byName = new Map(members.map((one) => [one.name, one]));
+        const follow = (who: string | number) => {
+          if (typeof who === 'string') take(byName.get(who)!);
+        };
+        for (const who of placed.slice(0, plain + large)) follow(who);
+        for (const [i, rule] of ruled.entries()) {
+          const who = placed[plain + large + i]!;
+          expect(mayGet(members, rule), `${name}, rule ${i}`).toContain(who);
+          follow(who);
+        }
+        const now = await freeNow();
+        expect(now, name).toEqual(new Map(members.map((one) => [one.name, one.free])));
+      },
+    );
+  });
+
+  it('each frame arrives once, whole, at the node that the answer names', async () => {
+    const sent: string[] = [];
+    const arrived: string[] = [];
+    const frame = (id: string) =>
+      `["${id}",${random.below(60_000)},1,0,${JSON.stringify(someData())}]`;
+    await each(
+      (i) => i % 3 > 0,
+      async (members, name, i) => {
+        const small = Array.from({ length: random.below(random.pick([2, 10, 60])) }, (_, j) =>
+          frame(`${i}-${j}`),
+        );
+        const large = random.below(4);
+        const ruled = random.below(2)
+          ? someRules(members, (j) => (random.below(3) ? frame(`${i}-ruled-${j}`) : PICK_ONLY))
+          : [];
+
+        const { placed } = await dispatch(cloud, { frames: small, large, ruled });
+
+        expect(placed, name).toHaveLength(small.length + large + ruled.length);
+        const texts = [
+          ...small,
+          ...Array<string>(large).fill(''),
+          ...ruled.map((one) => one.frame),
+        ];
+        for (const [j, text] of texts.entries()) {
+          const who = placed[j]!;
+          if (typeof who === 'number' || text === PICK_ONLY) continue;
+          sent.push(`${incarnationOf(who)} ${text}`);
+        }
+        const counts = count(placed);
+        const before = new Map(members.map((one) => [one.name, one.free]));
+        for (const [member, free] of await freeNow())
+          expect(before.get(member)! - free, `${name}: ${member}`).toBe(counts[member] ?? 0);
+      },
+    );
+    for (const one of LIVING) {
+      const own = await inboxes!.frames(one);
+      arrived.push(...own.map((text) => `${one} ${JSON.stringify(text)}`));
+    }
+    expect(sent.length).toBeGreaterThan(CASES);
+    expect(arrived.toSorted(), `TEST_SEED=${SEED}`).toEqual(sent.toSorted());
   });
 });

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { CloudsNode, CloudsOptions, IncomingRequest } from '../../lib/index.js';
 import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
@@ -276,6 +276,40 @@ describe('an answer that is lost on the way', () => {
     await cloud.silence('work', nodes);
     expect(most()).toBe(1);
   });
+});
+
+describe('a dispatch that is lost on the way', () => {
+  it.each([1_000, 100_000])(
+    'is made anew once it is certain that it cannot run: a request of %i bytes',
+    async (bytes) => {
+      const { nodes, runs, most } = await workers(1);
+      const network = await proxy();
+      const caller = await behind(network, FAST_BEAT);
+      await caller.send('work', 0);
+      let echoes = 0;
+      await nodes[0]!.register('echo', (data: string) => {
+        echoes++;
+        return data.length;
+      });
+      network.stall();
+      const call = caller.send('echo', 'x'.repeat(bytes));
+      const emits = [1, 2, 3].map((key) => caller.emit('work', key));
+      await turn();
+      await turn();
+      network.cut();
+      network.flow();
+
+      expect(await call).toBe(bytes);
+      await Promise.all(emits);
+      await cloud.silence('work', nodes);
+      await cloud.silence('echo', nodes);
+      expect(echoes).toBe(1);
+      expect([runs.size, most()]).toEqual([4, 1]);
+      // Both batches were asked about, and neither had run.
+      const answers = await cloud.admin.hvals(cloud.keys.fence(caller.id));
+      expect(answers.filter((answer) => /^\d+:\d+\|$/.test(answer))).toHaveLength(2);
+    },
+  );
 });
 
 describe('in a bad network', () => {

@@ -7,14 +7,14 @@ export type ScriptName = keyof typeof SCRIPTS;
 
 /** Inboxes that the test listens on, in place of nodes. */
 export class Inboxes {
-  readonly #messages = new Map<string, unknown[][]>();
+  readonly #texts = new Map<string, string[]>();
 
   private constructor(
     private readonly cloud: TestCloud,
     private readonly client: Redis,
   ) {
     client.on('message', (channel: string, text: string) => {
-      this.#messages.get(channel)?.push(JSON.parse(text) as unknown[]);
+      this.#texts.get(channel)?.push(text);
     });
   }
 
@@ -27,7 +27,7 @@ export class Inboxes {
 
   async listen(...incarnations: string[]): Promise<void> {
     for (const incarnation of incarnations) {
-      this.#messages.set(this.cloud.keys.inbox(incarnation), []);
+      this.#texts.set(this.cloud.keys.inbox(incarnation), []);
       await this.client.subscribe(this.cloud.keys.inbox(incarnation));
     }
   }
@@ -37,15 +37,24 @@ export class Inboxes {
   }
 
   /** All that has arrived for an incarnation; nothing that was published before this call is missing. */
-  async messages(incarnation: string): Promise<unknown[][]> {
+  async texts(incarnation: string): Promise<readonly string[]> {
     await this.client.ping();
-    return this.#messages.get(this.cloud.keys.inbox(incarnation)) ?? [];
+    return this.#texts.get(this.cloud.keys.inbox(incarnation)) ?? [];
+  }
+
+  async messages(incarnation: string): Promise<unknown[][]> {
+    return (await this.texts(incarnation)).map((text) => JSON.parse(text) as unknown[]);
   }
 
   /** The ids of the requests that have arrived for an incarnation, in order. */
   async requests(incarnation: string): Promise<unknown[]> {
+    return (await this.frames(incarnation)).map(([id]) => id);
+  }
+
+  /** The frames of these requests. */
+  async frames(incarnation: string): Promise<unknown[][]> {
     const messages = await this.messages(incarnation);
-    return messages.flatMap((message) => (message[5] as unknown[][]).map(([id]) => id));
+    return messages.flatMap((message) => message[5] as unknown[][]);
   }
 
   async close(): Promise<void> {
@@ -65,14 +74,23 @@ export function runScript(
   return cloud.admin.eval(change(SCRIPTS[name]), keys.length, ...keys, ...args);
 }
 
+/** A request that has tried nodes; an empty frame for one that only needs a node. */
+export interface Ruled {
+  readonly nodes: readonly string[];
+  readonly again?: boolean;
+  readonly frame: string;
+}
+
 export interface Dispatch {
   service?: string;
   caller?: string;
   sequence?: number;
   slots?: number;
   ttlMs?: number;
-  tried?: Record<string, { nodes: string[]; again: boolean }>;
-  frames: readonly string[];
+  frames?: readonly string[];
+  /** How many requests more only need a node. */
+  large?: number;
+  ruled?: readonly Ruled[];
   change?: (lua: string) => string;
 }
 
@@ -94,22 +112,30 @@ export async function dispatch(
     sequence = ++sequences,
     slots = 256,
     ttlMs = 60_000,
-    tried,
-    frames,
+    frames = [],
+    large = 0,
+    ruled = [],
     change,
   }: Dispatch,
 ): Promise<Dispatched> {
   const keys = [cloud.keys.service(service), cloud.keys.fence(caller)];
   const header = `"${caller}.1",${JSON.stringify(service)},[`;
-  const exclusions = tried ? JSON.stringify(tried) : '';
-  const args = [sequence, slots, ttlMs, cloud.keys.inboxPrefix, header, exclusions, ...frames];
+  const rules = ruled.map(({ nodes, again = false }) => ({ nodes, again }));
+  const args = [
+    ...[sequence, slots, ttlMs, cloud.keys.inboxPrefix, header],
+    ...[frames.length, large, frames.join(',\n')],
+    ...[rules.length === 0 ? '' : JSON.stringify(rules), ...ruled.map(({ frame }) => frame)],
+  ];
   const text = String(await runScript(cloud, 'dispatch', keys, args, change));
-  const [ms, members, numbers] = text.split('|') as [string, string, string];
-  const placed = numbers.split(',').map((number) => {
-    const index = Number(number);
-    return index > 0 ? members.split(',')[index - 1]! : index;
-  });
-  return { redisMs: Number(ms), placed, text };
+  const [ms, runs] = text.split('|') as [string, string];
+  return { redisMs: Number(ms), placed: runs === '' ? [] : runs.split(',').flatMap(expand), text };
+}
+
+/** `a.1*3`: the member `a.1` has the next three requests. A number stands for no member. */
+function expand(run: string): (string | number)[] {
+  const [who, count] = run.split('*') as [string, string];
+  const isMember = who.includes('.');
+  return Array<string | number>(Number(count)).fill(isMember ? who : Number(who));
 }
 
 /** Small request frames with these ids. */

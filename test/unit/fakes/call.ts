@@ -1,4 +1,10 @@
-import { Call, type CallPath, type CallSettings, type ReplySink } from '../../../lib/node/call.js';
+import {
+  Call,
+  type CallPath,
+  type CallPlan,
+  type CallSettings,
+  type ReplySink,
+} from '../../../lib/node/call.js';
 
 /** Notes what a call is told. */
 export class RecordingSink implements ReplySink {
@@ -60,23 +66,22 @@ export class FakePath implements CallPath {
   }
 }
 
+/** What a call is made of, its plan spread out. */
+export type FlatSettings = Partial<Omit<CallSettings, 'plan'> & CallPlan>;
+
 export function fakeCall(
-  settings: Partial<CallSettings> = {},
+  { service = 'sum', body = '0,[1,2,3]', ...some }: FlatSettings = {},
   path: CallPath = new FakePath(),
   sink: ReplySink = new RecordingSink(),
 ): Call {
-  const timeoutMs = settings.timeoutMs ?? 1000;
-  const attempts = settings.attempts ?? 1;
-  const deadlineMs = timeoutMs * Math.max(1, attempts);
-  const full: CallSettings = {
-    service: 'sum',
-    body: '0,[1,2,3]',
+  const { timeoutMs = 1000, attempts = 1 } = some;
+  const plan: CallPlan = {
     isOneWay: false,
     timeoutMs,
-    deadlineMs,
+    deadlineMs: timeoutMs * Math.max(1, attempts),
     mayOutlastDeadline: false,
     attempts,
-    ...settings,
+    ...some,
   };
-  return new Call(full, path, sink, performance.now());
+  return new Call({ service, body, plan }, path, sink, performance.now());
 }

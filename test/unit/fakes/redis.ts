@@ -16,6 +16,7 @@ export interface SentScript {
 /** Redis as the engine sees it. Scripts wait for the test; commands are answered by `reply`. */
 export class FakeRedis implements RedisPort {
   isUp = true;
+  canBeQuiet = false;
   resets = 0;
   readonly subscriptions: string[] = [];
   /** The answer to each command of a pipeline. An Error is what Redis refuses it with. */
@@ -24,6 +25,7 @@ export class FakeRedis implements RedisPort {
   pipelineHeld: Promise<unknown> = Promise.resolve();
   #scripts: SentScript[] = [];
   #pipelines: Command[][] = [];
+  readonly #quiet: Command[] = [];
 
   run(
     script: ScriptName,
@@ -35,6 +37,23 @@ export class FakeRedis implements RedisPort {
       const cut = () => fail(connectionError());
       this.#scripts.push({ script, keys, args, answer, refuse, cut });
     });
+  }
+
+  /** What was sent without a wish for an answer, since the last look. */
+  takeQuiet(): Command[] {
+    return this.#quiet.splice(0);
+  }
+
+  runQuietly(
+    script: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): void {
+    this.#quiet.push([script, ...keys, ...args]);
+  }
+
+  sendQuietly(commands: readonly Command[]): void {
+    this.#quiet.push(...commands);
   }
 
   async pipeline(commands: Command[]): Promise<Answer[]> {

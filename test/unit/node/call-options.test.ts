@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import { CloudsErrorCode } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
 import { parseOptions } from '../../../lib/common/parse-options.js';
-import { type CallOptions, callSettings } from '../../../lib/node/call-options.js';
+import {
+  callBody,
+  type CallOptions,
+  callPlan,
+  NO_OPTIONS,
+} from '../../../lib/node/call-options.js';
+import { CloudsNode } from '../../../lib/node/node.js';
+import type { Metadata } from '../../../lib/protocol/frames.js';
 import { thrown } from '../../support/thrown.js';
 
 const MINUTE = 60_000;
@@ -10,15 +17,14 @@ const defaults = parseOptions({
   maxPayload: 1000,
   service: { callbackTimeout: 5000, attempts: 2 },
 });
-const settings = (options: CallOptions = {}, data: unknown = [1]) =>
-  callSettings('sum', data, false, options, defaults);
-const refused = (options: unknown) => thrown(() => settings(options as CallOptions));
+const plan = (options: CallOptions) => callPlan(false, options, defaults);
+const body = (data: unknown, headers?: Metadata) =>
+  callBody(data, headers, defaults.maxPayloadBytes);
+const refused = (options: unknown) => thrown(() => plan(options as CallOptions));
 
-describe('the settings of a call', () => {
-  it('come from the node by default', () => {
-    expect(settings()).toEqual({
-      service: 'sum',
-      body: '0,[1]',
+describe('the plan of a call', () => {
+  it.each([{}, NO_OPTIONS])('comes from the node by default', (options) => {
+    expect(plan(options)).toEqual({
       isOneWay: false,
       timeoutMs: 5000,
       attempts: 2,
@@ -27,10 +33,9 @@ describe('the settings of a call', () => {
     });
   });
 
-  it('come from the call where it has some', () => {
-    const options = { timeout: 100, attempts: 3, deadline: 250, headers: { a: 'b' } };
-    expect(settings(options)).toMatchObject({
-      body: '{"a":"b"},[1]',
+  it('comes from the call where it has options', () => {
+    expect(plan({ timeout: 100, attempts: 3, deadline: 250 })).toEqual({
+      isOneWay: false,
       timeoutMs: 100,
       attempts: 3,
       deadlineMs: 250,
@@ -43,16 +48,23 @@ describe('the settings of a call', () => {
     [{ timeout: 100, attempts: 7 }, 700],
     [{ timeout: 100, attempts: -1 }, 10 * MINUTE],
     [{ timeout: 20 * MINUTE, attempts: -1 }, 20 * MINUTE],
-  ])('have a deadline: %j', (options, deadlineMs) => {
-    expect(settings(options).deadlineMs).toBe(deadlineMs);
+  ])('has a deadline: %j', (options, deadlineMs) => {
+    expect(plan(options).deadlineMs).toBe(deadlineMs);
   });
 
+  it.each([true, false])('says whether a reply is wanted: %j', (isOneWay) => {
+    expect(callPlan(isOneWay, NO_OPTIONS, defaults).isOneWay).toBe(isOneWay);
+  });
+});
+
+describe('the body of a call', () => {
   it.each([
     [undefined, undefined, '0'],
     [undefined, { a: 'b' }, '{"a":"b"}'],
     [null, undefined, '0,null'],
-  ])('write the data %j with the headers %j as %s', (data, headers, body) => {
-    expect(callSettings('sum', data, false, { headers }, defaults).body).toBe(body);
+    [[1], { a: 'b' }, '{"a":"b"},[1]'],
+  ])('is, with the data %j and the headers %j, %s', (data, headers, text) => {
+    expect(body(data, headers)).toBe(text);
   });
 });
 
@@ -79,16 +91,22 @@ describe('a call that cannot be made', () => {
     expect(refused(options)).toMatchObject({ code: CloudsErrorCode.BAD_OPTIONS, message });
   });
 
-  it('is one to a bad name, or with data that cannot be sent', () => {
-    const to = (service: string, data: unknown) =>
-      thrown(() => callSettings(service, data, false, {}, defaults)).code;
-    expect(to('', 1)).toBe(CloudsErrorCode.BAD_NAME);
-    expect(to('sum', 1n)).toBe(CloudsErrorCode.UNSERIALIZABLE);
-    expect(to('sum', 'x'.repeat(1000))).toBe(CloudsErrorCode.PAYLOAD_TOO_LARGE);
+  it('is one to a bad name', async () => {
+    const node = new CloudsNode();
+    for (const made of [node.send('', 1), node.emit('', 1)])
+      await expect(made).rejects.toMatchObject({ code: CloudsErrorCode.BAD_NAME });
   });
 
-  it('is one whose headers exceed the limit', () => {
-    expect(refused({ headers: { a: 'x'.repeat(2000) } }).code).toBe('CLOUDS_PAYLOAD_TOO_LARGE');
+  it('is one with data that cannot be sent', () => {
+    expect(thrown(() => body(1n)).code).toBe(CloudsErrorCode.UNSERIALIZABLE);
+    expect(thrown(() => body('x'.repeat(1000))).code).toBe(CloudsErrorCode.PAYLOAD_TOO_LARGE);
+  });
+
+  it.each([
+    ['exceed the limit', 1, 'x'.repeat(2000)],
+    ['exceed it together with the data', 'x'.repeat(600), 'x'.repeat(600)],
+  ])('is one whose headers %s', (_, data, a) => {
+    expect(thrown(() => body(data, { a })).code).toBe(CloudsErrorCode.PAYLOAD_TOO_LARGE);
   });
 
   it.each([null, 'text', ['a']])('is one whose headers are %j', (headers) => {

@@ -8,12 +8,12 @@ import {
 } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
 import { parseOptions } from '../../../lib/common/parse-options.js';
-import type { Call, CallSettings } from '../../../lib/node/call.js';
-import { type CallOptions, callSettings } from '../../../lib/node/call-options.js';
+import type { Call } from '../../../lib/node/call.js';
+import { type CallOptions, callPlan } from '../../../lib/node/call-options.js';
 import { Caller } from '../../../lib/node/caller.js';
 import { type ReplyFrame, ReplyKind } from '../../../lib/protocol/frames.js';
 import { RemoteError } from '../../../lib/protocol/remote-error.js';
-import { fakeCall, FakePath, RecordingSink } from '../fakes/call.js';
+import { fakeCall, FakePath, type FlatSettings, RecordingSink } from '../fakes/call.js';
 import { pass, useFakeClock } from '../fakes/clock.js';
 import { redisError } from '../fakes/redis.js';
 
@@ -26,7 +26,7 @@ const B = 'node-b.1';
 const C = 'node-c.1';
 
 /** A caller, a path that does nothing by itself, and one call that the caller has started. */
-function setUp(settings: Partial<CallSettings> = {}, path = new FakePath()) {
+function setUp(settings: FlatSettings = {}, path = new FakePath()) {
   const moved: { attempt: number; code: string }[] = [];
   const timedOut: string[] = [];
   const caller = new Caller(
@@ -36,7 +36,7 @@ function setUp(settings: Partial<CallSettings> = {}, path = new FakePath()) {
       timedOut: ({ service }) => void timedOut.push(service),
     },
   );
-  const start = (more: Partial<CallSettings> = {}) => {
+  const start = (more: FlatSettings = {}) => {
     const sink = new RecordingSink();
     const call = fakeCall({ ...settings, ...more }, path, sink);
     caller.start(call);
@@ -45,7 +45,7 @@ function setUp(settings: Partial<CallSettings> = {}, path = new FakePath()) {
   const place = (call: Call, incarnation = A, isResent = false) =>
     caller.onPlaced(call, call.attempt, incarnation, isResent);
   const reply = (call: Call, kind: ReplyKind, value?: unknown, { from = A, count = 0 } = {}) => {
-    const frame: ReplyFrame = { id: call.id, kind, count, value };
+    const frame: ReplyFrame = [call.id, kind, count, value];
     caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 });
   };
   return { caller, path, moved, timedOut, start, place, reply, ...start() };
@@ -391,6 +391,90 @@ describe('the code of a call whose time ends', () => {
   });
 });
 
+describe('a call that was sent without an answer of Redis', () => {
+  /** As the dispatcher sends one of a service that it trusts. */
+  function setUpSent(settings: FlatSettings = {}) {
+    const set = setUp(settings);
+    set.call.isSent = true;
+    return set;
+  }
+
+  it('takes its reply, from whichever node, and is not taken back', () => {
+    const { caller, path, call, sink, reply } = setUpSent();
+    reply(call, ReplyKind.RESULT, 6, { from: B });
+    expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    expect([path.withdrawn, path.cancelled, caller.inFlight]).toEqual([[], [], 0]);
+  });
+
+  it('that times out tells so, and has its node found out', async () => {
+    const { caller, path, call, sink, timedOut } = setUpSent({ timeoutMs: 500 });
+    await pass(500 + WHEEL_MS);
+    expect(timedOut).toEqual(['sum']);
+    expect(sink.failure.message).toBe(messages.timeout('sum', 500, 1));
+    expect(sink.failure).toMatchObject({ code: CloudsErrorCode.TIMEOUT });
+    expect(path.withdrawn).toEqual([call]);
+    caller.onPlaced(call, 1, A, false);
+    expect(path.cancelled).toEqual([[A, call.id]]);
+  });
+
+  it('that times out while the path is closed may have run all the same', async () => {
+    const { path, sink, timedOut } = setUpSent();
+    path.isOpen = false;
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+    expect(timedOut).toEqual(['sum']);
+  });
+
+  it('that is cancelled has its node found out, and is cancelled there', () => {
+    const { caller, path, call } = setUpSent();
+    caller.cancel(call);
+    expect(path.withdrawn).toEqual([call]);
+    caller.onPlaced(call, 1, A, false);
+    expect(path.cancelled).toEqual([[A, call.id]]);
+  });
+
+  it('is an ordinary one when it is known who has it', () => {
+    const { caller, path, call, place } = setUpSent();
+    place(call);
+    caller.cancel(call);
+    expect([path.withdrawn, path.cancelled]).toEqual([[], [[A, call.id]]]);
+  });
+
+  it('is out no more when Redis says that it had no node', async () => {
+    const { caller, call, sink, timedOut } = setUpSent({ timeoutMs: 500 });
+    caller.onUnplaced(call, 1, 'no-node');
+    expect(call.isOut).toBe(false);
+    await pass(500 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+    expect(timedOut).toEqual([]);
+  });
+
+  it('is out no more when its node says that it does not serve it', async () => {
+    const { path, call, sink, timedOut, reply } = setUpSent({ timeoutMs: 500 });
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.NO_NODE));
+    expect(call.isOut).toBe(false);
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    await pass(500);
+    expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
+    expect(timedOut).toEqual([]);
+  });
+
+  it('may have run when the caller is closed', () => {
+    const { caller, path, call, sink } = setUpSent();
+    caller.close();
+    expect(sink.failure).toBeInstanceOf(CloudsClosedError);
+    expect(sink.failure.message).toBe(messages.closedDuringCall('sum'));
+    expect(path.withdrawn).toEqual([call]);
+  });
+
+  it('as against one that waits to be sent', () => {
+    const { caller, sink } = setUp();
+    caller.close();
+    expect(sink.failure.message).toBe(messages.closedBeforeSent('sum'));
+  });
+});
+
 describe('a service without a node', () => {
   it('fails at once when it was never reached', () => {
     const { caller, call, sink } = setUp({ attempts: 3 });
@@ -609,6 +693,21 @@ describe('a node that is back with a new inbox', () => {
   });
 });
 
+describe('a node that has a new inbox of which nobody has told yet', () => {
+  it.each([
+    [ReplyKind.RESULT, 'value'],
+    [ReplyKind.END, 'end'],
+    [ReplyKind.REFUSAL, CloudsErrorCode.EXPIRED],
+    [ReplyKind.UNKNOWN, CloudsErrorCode.NODE_LOST],
+  ])('answers as the node that it is: reply kind %d', (kind, outcome) => {
+    const { path, call, sink, place, reply } = setUp();
+    place(call, A);
+    reply(call, kind, refusal(CloudsErrorCode.EXPIRED), { from: 'node-a.2' });
+    expect(sink.outcome).toBe(outcome);
+    expect(path.cancelled.every(([incarnation]) => incarnation === A)).toBe(true);
+  });
+});
+
 describe('a path that is open again', () => {
   it('asks the nodes about the calls that they have', () => {
     const { caller, path, call, start, place } = setUp();
@@ -754,7 +853,7 @@ describe('the deadline of a stream that keeps coming', () => {
   /** Ten values, 900 ms apart, of a call that waits 1000 ms for each. */
   async function stream(options: CallOptions): Promise<RecordingSink> {
     const defaults = parseOptions({ service: { callbackTimeout: 1000 } });
-    const { call, sink, place, reply } = setUp(callSettings('sum', 1, false, options, defaults));
+    const { call, sink, place, reply } = setUp(callPlan(false, options, defaults));
     place(call);
     for (let count = 0; count < 10; count++) {
       await pass(900);

@@ -1,17 +1,18 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { Call, CallSettings, Unplaced } from '../../../lib/node/call.js';
+import type { Call, Unplaced } from '../../../lib/node/call.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import type { DispatchListener } from '../../../lib/node/ports.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
 import { Keys } from '../../../lib/protocol/keys.js';
-import { fakeCall } from '../fakes/call.js';
+import { fakeCall, type FlatSettings } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
 
-const FRAMES_FROM = 6;
+const RULED_FROM = 9;
 const PICK_ONLY = '';
-const SKIP = '-';
+/** The most frames of a run of the script. */
+const FULL = 128;
 const MEBIBYTE = 1024 * 1024;
 const MINUTE = 60_000;
 /** The longest body that rides in the script. */
@@ -20,6 +21,7 @@ const LARGE = { body: `0,"${'x'.repeat(LARGEST_SMALL)}"` };
 
 /** Notes what a dispatcher tells of its calls. */
 class Listener implements DispatchListener {
+  inFlight = 0;
   readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
   readonly unplaced: { call: Call; reason: Unplaced }[] = [];
   readonly refused: { call: Call; error: Error }[] = [];
@@ -47,25 +49,32 @@ function setUp() {
   const flow = new FlowControl((node) => dispatcher.onRoom(node));
   const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
   dispatcher.resume();
-  const add = (count = 1, settings: Partial<CallSettings> = {}) => {
+  const add = (count = 1, settings: FlatSettings = {}) => {
     const calls = Array.from({ length: count }, () => fakeCall(settings));
     for (const call of calls) dispatcher.add(call);
     return calls;
   };
-  const addOne = (settings?: Partial<CallSettings>) => add(1, settings)[0]!;
+  const addOne = (settings?: FlatSettings) => add(1, settings)[0]!;
   /** What was sent in this turn. */
   const sent = async () => (await turn(), redis.takeScripts('dispatch'));
   const cut = (script: SentScript) => (dispatcher.pause(), script.cut());
   return { redis, listener, address, dispatcher, add, addOne, sent, cut };
 }
 
-const framesOf = ({ args }: SentScript) => args.slice(FRAMES_FROM).map(String);
+const countsOf = ({ args }: SentScript) => ({ small: Number(args[5]), large: Number(args[6]) });
+const smallOf = ({ args }: SentScript) => (args[7] === '' ? [] : String(args[7]).split(',\n'));
+/** One per request, in the order of the batch. */
+const framesOf = (script: SentScript) => [
+  ...smallOf(script),
+  ...Array<string>(countsOf(script).large).fill(PICK_ONLY),
+  ...script.args.slice(RULED_FROM).map(String),
+];
+const idOf = (frame: string) =>
+  frame === PICK_ONLY ? undefined : (JSON.parse(frame) as unknown[])[0];
 const sequenceOf = ({ args: [sequence] }: SentScript) => Number(sequence);
-const lengthOf = (script: SentScript) =>
-  framesOf(script).reduce((sum, frame) => sum + Buffer.byteLength(frame), 0);
 /** Gives every request of the script to `member`. */
 const placeAll = (script: SentScript, member = 'node.1') =>
-  script.answer(`1000|${member}|${framesOf(script).fill('1').join(',')}`);
+  script.answer(`1000|${member}*${framesOf(script).length}`);
 
 useFakeClock();
 
@@ -94,9 +103,19 @@ describe('a turn of the event loop', () => {
       10 * MINUTE,
       't:P:',
       '"caller.3","sum",[',
-      '',
+      1,
+      0,
       `["${call.id}",500,1,{"a":"b"},[1,2]]`,
+      '',
     ]);
+  });
+
+  it('has a line feed between its frames', async () => {
+    const { add, sent } = setUp();
+    const calls = add(3);
+    const { args } = only(await sent());
+    const frames = calls.map(({ id }) => `["${id}",1000,1,0,[1,2,3]]`);
+    expect(args.slice(5)).toEqual([3, 0, frames.join(',\n'), '']);
   });
 
   it('says of a one-way call that its attempt is 0', async () => {
@@ -120,10 +139,9 @@ describe('a turn of the event loop', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('leaves out calls that are settled or were taken back', async () => {
+  it('leaves out calls that were taken back', async () => {
     const { dispatcher, addOne, sent } = setUp();
-    const [settled, removed, stays] = [addOne(), addOne(), addOne()];
-    settled.isSettled = true;
+    const [removed, stays] = [addOne(), addOne()];
     dispatcher.remove(removed);
     expect(framesOf(only(await sent()))).toEqual([expect.stringContaining(stays.id)]);
   });
@@ -143,30 +161,97 @@ describe('a turn of the event loop', () => {
   });
 });
 
-describe('a run of the script', () => {
-  it('has at most 500 frames', async () => {
-    const { add, sent } = setUp();
-    add(1201);
-    expect((await sent()).map((script) => framesOf(script).length)).toEqual([500, 500, 201]);
+describe('a turn with many calls', () => {
+  const left = (redis: FakeRedis) =>
+    redis.takeScripts('dispatch').map((one) => framesOf(one).length);
+
+  it('has 32 leave at once, the rest at its end', async () => {
+    const { redis, add, sent } = setUp();
+    add(31);
+    expect(left(redis)).toEqual([]);
+    add(1);
+    expect(left(redis)).toEqual([32]);
+    add(70);
+    expect(left(redis)).toEqual([32, 32]);
+    expect((await sent()).map(framesOf)).toEqual([expect.objectContaining({ length: 6 })]);
   });
 
-  it('has at most 4 MiB', async () => {
+  it.each([
+    [64, 32],
+    [65, 33],
+    [100, 50],
+    [256, FULL],
+    [100_000, FULL],
+  ])('with %i calls out, has them leave as soon as they are %i', (inFlight, size) => {
+    const { redis, listener, add } = setUp();
+    listener.inFlight = inFlight;
+    add(size - 1);
+    expect(left(redis)).toEqual([]);
+    add(1);
+    expect(left(redis)).toEqual([size]);
+  });
+
+  it('counts the calls of each service, and then sends those of all', async () => {
+    const { redis, add, sent } = setUp();
+    add(31, { service: 'sum' });
+    add(31, { service: 'product' });
+    expect(left(redis)).toEqual([]);
+    add(1, { service: 'sum' });
+    expect(left(redis)).toEqual([32, 31]);
+    expect(await sent()).toEqual([]);
+  });
+
+  it('keeps their order, and sends each once', async () => {
     const { add, sent } = setUp();
-    add(2000, { body: `0,"${'x'.repeat(LARGEST_SMALL - 4)}"` });
+    const ids = add(200).map(({ id }) => id);
+    expect((await sent()).flatMap(framesOf).map(idOf)).toEqual(ids);
+  });
+
+  it('has none leave while the connection is cut', async () => {
+    const { redis, dispatcher, add, sent } = setUp();
+    dispatcher.pause();
+    add(50);
+    expect(left(redis)).toEqual([]);
+    dispatcher.resume();
+    expect(framesOf(only(await sent()))).toHaveLength(50);
+  });
+});
+
+describe('a run of the script', () => {
+  /** So many calls are out that runs are as large as may be. */
+  const setUpBusy = () => {
+    const set = setUp();
+    set.listener.inFlight = 100_000;
+    return set;
+  };
+
+  it('has at most 128 frames', async () => {
+    const { add, sent } = setUpBusy();
+    add(300);
+    expect((await sent()).map((script) => framesOf(script).length)).toEqual([FULL, FULL, 44]);
+  });
+
+  it('has at most 128 frames when more have gathered meanwhile', async () => {
+    const { dispatcher, add, sent } = setUp();
+    dispatcher.pause();
+    add(300);
+    dispatcher.resume();
+    expect((await sent()).map((script) => framesOf(script).length)).toEqual([FULL, FULL, 44]);
+  });
+
+  it('has at most 64 Ki characters of frames', async () => {
+    const { add, sent } = setUpBusy();
+    add(2000, { body: `0,"${'名'.repeat(LARGEST_SMALL - 4)}"` });
     const scripts = await sent();
-    expect(Math.max(...scripts.map(lengthOf))).toBeLessThanOrEqual(4 * MEBIBYTE);
+    const texts = scripts.map((script) => framesOf(script).join(',\n').length);
+    expect(Math.max(...texts)).toBeLessThanOrEqual(64 * 1024);
+    expect(Math.max(...texts)).toBeGreaterThan(56 * 1024);
     expect(scripts.flatMap(framesOf)).toHaveLength(2000);
   });
 
-  it('has at most 4 MiB also in a script of three bytes a character', async () => {
-    const { add, sent } = setUp();
-    add(500, { body: `0,"${'名'.repeat(LARGEST_SMALL - 4)}"` });
-    expect(Math.max(...(await sent()).map(lengthOf))).toBeLessThanOrEqual(4 * MEBIBYTE);
-  });
-
   it('has the next number', async () => {
-    const { add, sent } = setUp();
-    add(600, { service: 'sum' });
+    const { add, sent } = setUpBusy();
+    add(FULL + 1, { service: 'sum' });
     add(1, { service: 'product' });
     const first = await sent();
     add();
@@ -174,8 +259,8 @@ describe('a run of the script', () => {
   });
 
   it('waits while 256 others are unanswered', async () => {
-    const { add, sent } = setUp();
-    add(300 * 500);
+    const { add, sent } = setUpBusy();
+    add(300 * FULL);
     const scripts = await sent();
     expect(scripts).toHaveLength(256);
     expect(await sent()).toEqual([]);
@@ -186,9 +271,19 @@ describe('a run of the script', () => {
     expect(await sent()).toHaveLength(34);
   });
 
+  it('waits for the one whose place in the fence it will take', async () => {
+    const { add, sent } = setUpBusy();
+    add(258 * FULL);
+    const [first, ...others] = (await sent()) as [SentScript, ...SentScript[]];
+    for (const script of others) placeAll(script);
+    expect(await sent()).toEqual([]);
+    placeAll(first);
+    expect((await sent()).map(sequenceOf)).toEqual([257, 258]);
+  });
+
   it('does not wait for other services that are full', async () => {
-    const { add, sent, listener } = setUp();
-    add(257 * 500, { service: 'sum' });
+    const { add, sent, listener } = setUpBusy();
+    add(257 * FULL, { service: 'sum' });
     const other = add(1, { service: 'product' });
     const scripts = await sent();
     placeAll(only(scripts.slice(0, 1)));
@@ -199,8 +294,8 @@ describe('a run of the script', () => {
   });
 
   it('is sent when a stale one has made room', async () => {
-    const { add, sent } = setUp();
-    add(257 * 500);
+    const { add, sent } = setUpBusy();
+    add(257 * FULL);
     const scripts = await sent();
     scripts[0]!.refuse('STALE this batch is older than the fence');
     expect(await sent()).toHaveLength(1);
@@ -211,19 +306,19 @@ describe('the answer of the script', () => {
   it('says which node each call went to', async () => {
     const { listener, add, sent } = setUp();
     const [a, b, c] = add(3) as [Call, Call, Call];
-    only(await sent()).answer('1000|node-a.1,node-b.2!|2,1,2');
+    only(await sent()).answer('1000|node-b.2!*1,node-a.1*2');
     await turn();
     expect(listener.placed).toEqual([
       { call: a, attempt: 1, incarnation: 'node-b.2', isResent: false },
       { call: b, attempt: 1, incarnation: 'node-a.1', isResent: false },
-      { call: c, attempt: 1, incarnation: 'node-b.2', isResent: false },
+      { call: c, attempt: 1, incarnation: 'node-a.1', isResent: false },
     ]);
   });
 
   it('says why a call went to none', async () => {
     const { listener, add, sent } = setUp();
     const [a, b, c, d] = add(4) as [Call, Call, Call, Call];
-    only(await sent()).answer('1000|node-a.1|0,-1,-2,1');
+    only(await sent()).answer('1000|0*1,-1*1,-2*1,node-a.1*1');
     await turn();
     expect(listener.unplaced).toEqual([
       { call: a, reason: 'no-node' },
@@ -254,19 +349,43 @@ describe('the answer of the script', () => {
 });
 
 describe('the nodes that a call has tried', () => {
-  it('are passed over, by the number of the request', async () => {
-    const { add, sent } = setUp();
-    const [, second, third] = add(3) as [Call, Call, Call];
-    second.addTried('node-a.7');
-    second.addTried('node-b.1');
-    second.addTried('node-a.8');
+  it('are passed over: it comes behind the others, with a rule', async () => {
+    const { listener, add, addOne, sent } = setUp();
+    const [first, second, third] = add(3) as [Call, Call, Call];
+    first.addTried('node-a.7');
+    first.addTried('node-b.1');
+    first.addTried('node-a.8');
     third.addTried('node-c.1');
     third.mayRepeatNode = true;
-    const { args } = only(await sent());
-    expect(JSON.parse(String(args[5]))).toEqual({
-      2: { nodes: ['node-a', 'node-b'], again: false },
-      3: { nodes: ['node-c'], again: true },
-    });
+    const large = addOne(LARGE);
+    const script = only(await sent());
+    expect(countsOf(script)).toEqual({ small: 1, large: 1 });
+    expect(JSON.parse(String(script.args[8]))).toEqual([
+      { nodes: ['node-a', 'node-b'], again: false },
+      { nodes: ['node-c'], again: true },
+    ]);
+    expect(framesOf(script).map(idOf)).toEqual([second.id, undefined, first.id, third.id]);
+    script.answer('1000|node-d.1*1,-1*1,node-e.1*1,-2*1');
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual([second, first]);
+    expect(listener.unplaced).toEqual([
+      { call: large, reason: 'overloaded' },
+      { call: third, reason: 'only-tried' },
+    ]);
+  });
+
+  it('are passed over also by one that is large', async () => {
+    const { redis, addOne, sent } = setUp();
+    const call = addOne(LARGE);
+    call.addTried('node-a.1');
+    const script = only(await sent());
+    expect(countsOf(script)).toEqual({ small: 0, large: 0 });
+    expect(framesOf(script)).toEqual([PICK_ONLY]);
+    placeAll(script, 'node-b.1');
+    await turn();
+    const [, channel, text] = only(redis.takeCommands());
+    expect(channel).toBe('t:P:node-b.1');
+    expect(text).toContain(call.id);
   });
 });
 
@@ -289,7 +408,7 @@ describe('a cut connection', () => {
     expect(await sent()).toHaveLength(1);
   });
 
-  it('has the batches without an answer sent again, each with its number, before new ones', async () => {
+  it('has the answers of batches asked for, each by its number, before new ones', async () => {
     const { dispatcher, listener, address, add, sent, cut } = setUp();
     const calls = add(2);
     const first = only(await sent());
@@ -299,13 +418,32 @@ describe('a cut connection', () => {
     await turn();
     dispatcher.resume();
     const [again, next] = (await sent()) as [SentScript, SentScript];
-    expect([again, next].map(sequenceOf)).toEqual([1, 2]);
-    expect(again.args[4]).toBe('"caller.4","sum",[');
-    expect(framesOf(again)).toHaveLength(2);
-    placeAll(again);
+    const fenceAndInbox = [256, 10 * MINUTE, 't:P:', '"caller.4","sum",['];
+    expect(again.args).toEqual([1, ...fenceAndInbox, 0, 0, '', '']);
+    expect(again.keys).toEqual(first.keys);
+    expect(sequenceOf(next)).toBe(2);
+    expect(framesOf(next)).toHaveLength(1);
+    again.answer('1000|node.1*2');
     await turn();
     expect(listener.placed).toEqual(
       calls.map((call) => ({ call, attempt: 1, incarnation: 'node.1', isResent: true })),
+    );
+  });
+
+  it('has the calls of a batch that did not run sent under a new number', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUp();
+    const calls = add(2);
+    cut(only(await sent()));
+    await turn();
+    dispatcher.resume();
+    only(await sent()).answer('1000|');
+    const anew = only(await sent());
+    expect(sequenceOf(anew)).toBe(2);
+    expect(framesOf(anew).map(idOf)).toEqual(calls.map(({ id }) => id));
+    placeAll(anew);
+    await turn();
+    expect(listener.placed).toEqual(
+      calls.map((call) => ({ call, attempt: 1, incarnation: 'node.1', isResent: false })),
     );
   });
 
@@ -329,18 +467,56 @@ describe('a cut connection', () => {
     moved.leave(performance.now());
     await turn();
     dispatcher.resume();
-    expect(framesOf(only(await sent()))).toEqual([SKIP, expect.stringContaining(wanted.id), SKIP]);
+    only(await sent()).answer('1000|');
+    expect(framesOf(only(await sent()))).toEqual([expect.stringContaining(wanted.id)]);
   });
 
-  it('drops a batch of which nothing is wanted', async () => {
+  it('has a batch asked about of which nothing is wanted: its node may have it', async () => {
     const { dispatcher, listener, add, sent, cut } = setUp();
     const [call] = add() as [Call];
     cut(only(await sent()));
     call.isSettled = true;
     await turn();
     dispatcher.resume();
+    only(await sent()).answer('1000|node.1*1');
+    expect(await sent()).toEqual([]);
+    expect(listener.placed).toEqual([{ call, attempt: 1, incarnation: 'node.1', isResent: true }]);
+  });
+
+  it('leaves nothing of such a batch if it did not run', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUp();
+    const [call] = add() as [Call];
+    cut(only(await sent()));
+    call.isSettled = true;
+    await turn();
+    dispatcher.resume();
+    only(await sent()).answer('1000|');
     expect(await sent()).toEqual([]);
     expect(listener.placed).toEqual([]);
+  });
+
+  it('has large calls published with the new return address', async () => {
+    const { redis, dispatcher, listener, address, addOne, sent, cut } = setUp();
+    const call = addOne(LARGE);
+    cut(only(await sent()));
+    address.incarnation = 'caller.4';
+    await turn();
+    dispatcher.resume();
+    only(await sent()).answer('1000|node.1*1');
+    await turn();
+    expect(only(redis.takeCommands())[2]).toMatch(/^\[1,"q",1000,"caller\.4","sum",\[/);
+    expect(listener.placed).toMatchObject([{ call, incarnation: 'node.1', isResent: true }]);
+  });
+
+  it('has its batches forgotten of which Redis no longer knows', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUp();
+    const [call] = add() as [Call];
+    cut(only(await sent()));
+    await turn();
+    dispatcher.resume();
+    only(await sent()).refuse('STALE this batch is older than the fence');
+    await turn();
+    expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
   });
 
   it('that lasts longer than the fence makes its batches forgotten', async () => {
@@ -369,7 +545,8 @@ describe('a large call', () => {
     const { redis, listener, addOne, sent } = setUp();
     const call = addOne(LARGE);
     const script = only(await sent());
-    expect(framesOf(script)).toEqual([PICK_ONLY]);
+    expect(countsOf(script)).toEqual({ small: 0, large: 1 });
+    expect(script.args.slice(7)).toEqual(['', '']);
     placeAll(script, 'node-a.1!');
     await turn();
     const [name, channel, text] = only(redis.takeCommands());
@@ -378,7 +555,7 @@ describe('a large call', () => {
       redisMs: 1000,
       from: 'caller.3',
       service: 'sum',
-      frames: [{ id: call.id, attempt: 1, data: 'x'.repeat(LARGEST_SMALL) }],
+      frames: [[call.id, expect.any(Number), 1, 0, 'x'.repeat(LARGEST_SMALL)]],
     });
     expect(listener.placed).toEqual([
       { call, attempt: 1, incarnation: 'node-a.1', isResent: false },
@@ -391,7 +568,7 @@ describe('a large call', () => {
   ])('is one whose body has %d characters: %j', async (length, isLarge) => {
     const { addOne, sent } = setUp();
     addOne({ body: 'x'.repeat(length) });
-    expect(framesOf(only(await sent()))[0] === PICK_ONLY).toBe(isLarge);
+    expect(countsOf(only(await sent())).large === 1).toBe(isLarge);
   });
 
   it('is not told to be placed before it is published', async () => {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { toRequestHandler } from '../../../lib/node/handlers.js';
 import { IncomingRequest, type Responder } from '../../../lib/node/incoming-request.js';
 import { Registration } from '../../../lib/node/registry.js';
+import { NO_METADATA } from '../../../lib/protocol/frames.js';
 
 /** What a handler says to its request, in order. */
 class Conversation implements Responder {
@@ -16,9 +17,9 @@ class Conversation implements Responder {
 }
 
 function request(data: unknown, responder: Responder): IncomingRequest {
-  const count = new Registration('sum', () => undefined, 1000, undefined);
-  const settings = { id: 'id', from: 'caller.1', metadata: undefined, attempt: 1, isOneWay: false };
-  return new IncomingRequest({ ...settings, count, data, timeLeftMs: 1000 }, responder);
+  const registration = new Registration('sum', () => undefined, 1000, undefined);
+  const origin = { from: 'caller.1', registration, ageMs: 0 };
+  return new IncomingRequest(['id', 1000, 1, NO_METADATA, data], origin, responder);
 }
 
 async function saidBy(handler: (data: never, request: IncomingRequest) => unknown, data?: unknown) {

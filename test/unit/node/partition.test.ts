@@ -6,10 +6,18 @@ import { Caller } from '../../../lib/node/caller.js';
 import { Partition } from '../../../lib/node/partition.js';
 import { Registration } from '../../../lib/node/registry.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
-import { requestFrame, requestHeader, requestMessage } from '../../../lib/protocol/encode.js';
-import type { DropReason } from '../../../lib/protocol/frames.js';
+import { requestHead, requestHeader, requestMessage } from '../../../lib/protocol/encode.js';
+import { type DropReason, ReplyKind } from '../../../lib/protocol/frames.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis, only } from '../fakes/redis.js';
+
+function requestsOf(frames: readonly (readonly [head: string, body: string])[]): string {
+  return requestMessage(0, requestHeader('caller.1', 'sum'), frames).toString();
+}
+
+function receive(partition: Partition, channel: string, text: string): void {
+  partition.onMessage(channel, text, Buffer.byteLength(text));
+}
 
 /** A partition of a node that serves `sum`; its requests stay open until the test settles them. */
 function setUp() {
@@ -32,9 +40,8 @@ function setUp() {
     partition.down();
   };
   const arrive = (count = 1) => {
-    const frames = Array.from({ length: count }, (_, i) => requestFrame(`id-${i}`, 60_000, 1, '0'));
-    const header = requestHeader('caller.1', 'sum');
-    partition.onMessage(partition.inbox, requestMessage(0, header, frames.join(',')));
+    const heads = Array.from({ length: count }, (_, i) => requestHead(`id-${i}`, 60_000, 1));
+    receive(partition, partition.inbox, requestsOf(heads.map((head) => [head, '0'])));
   };
   const points = async () => {
     await turn();
@@ -98,15 +105,11 @@ describe('a partition', () => {
   it('reads its own inbox only', async () => {
     const node = setUp();
     await opened(node);
-    const text = requestMessage(
-      0,
-      requestHeader('caller.1', 'sum'),
-      requestFrame('id', 1000, 1, '0'),
-    );
-    node.partition.onMessage('t:P:node.0', text);
-    node.partition.onMessage('t:P:other.1', text);
+    const text = requestsOf([[requestHead('id', 1000, 1), '0']]);
+    receive(node.partition, 't:P:node.0', text);
+    receive(node.partition, 't:P:other.1', text);
     expect(node.requests).toEqual([]);
-    node.partition.onMessage('t:P:node.1', text);
+    receive(node.partition, 't:P:node.1', text);
     expect(node.requests).toHaveLength(1);
     node.requests.forEach((request) => request.end());
     await node.partition.close();
@@ -117,12 +120,12 @@ describe('a partition', () => {
     const { dropped, redis, partition } = node;
     await opened(node);
     redis.takeCommands();
-    const receive = (text: string) => partition.onMessage(partition.inbox, text);
+    const hear = (text: string) => receive(partition, partition.inbox, text);
     const deep = `0,${'['.repeat(100)}${']'.repeat(100)}`;
-    receive('hello');
-    receive('[1,"q",1,"caller.1","sum",[5]]');
-    receive(requestMessage(0, requestHeader('caller.1', 'sum'), requestFrame('deep', 1, 1, deep)));
-    receive('[2,"q",1,"caller.1","sum",[["new",1]]]');
+    hear('hello');
+    hear('[1,"q",1,"caller.1","sum",[5]]');
+    hear(requestsOf([[requestHead('deep', 1, 1), deep]]));
+    hear('[2,"q",1,"caller.1","sum",[["new",1]]]');
     await turn();
     expect(dropped).toEqual(['not-json', 'malformed', 'too-deep', 'unknown-version']);
     const replies = redis.takeCommands().filter(([name]) => name === 'publish');
@@ -132,8 +135,8 @@ describe('a partition', () => {
         't:P:caller.1',
         {
           frames: [
-            { id: 'deep', value: { code: CloudsErrorCode.UNSERIALIZABLE } },
-            { id: 'new', value: { code: CloudsErrorCode.UNSERIALIZABLE } },
+            ['deep', ReplyKind.REFUSAL, 0, { code: CloudsErrorCode.UNSERIALIZABLE }],
+            ['new', ReplyKind.REFUSAL, 0, { code: CloudsErrorCode.UNSERIALIZABLE }],
           ],
         },
       ],

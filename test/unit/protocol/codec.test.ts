@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { CloudsExpiredError } from '../../../lib/common/errors.js';
-import { decodeMessage } from '../../../lib/protocol/decode.js';
+import { decodeMessage, ownReplyFrames } from '../../../lib/protocol/decode.js';
 import {
   endFrame,
   errorFrame,
   farewellMessage,
   idsMessage,
+  joinFrames,
   refusalFrame,
   replyMessage,
   requestBody,
-  requestFrame,
   requestHeader,
-  requestMessage,
   resultFrame,
   unknownFrame,
   valueFrame,
@@ -23,15 +22,18 @@ import {
   ReplyKind,
 } from '../../../lib/protocol/frames.js';
 import { encodeData } from '../../../lib/protocol/payload.js';
+import type { Text } from '../../../lib/protocol/text.js';
+import { requestFrame, requestMessage } from '../fakes/messages.js';
 
 const LIMIT = 1024 * 1024;
 const FROM = 'node-A_1.3';
 const ID = 'call-Id_1';
 
-const decode = (text: string) => decodeMessage(text, LIMIT);
+const decode = (text: Text) => decodeMessage(text.toString(), LIMIT);
 
 /** The frame of what a handler threw. */
-const failure = (id: string, count: number, error: unknown) => errorFrame(id, count, error, LIMIT);
+const failure = (id: string, count: number, error: unknown) =>
+  errorFrame(id, count, error, LIMIT).toString();
 
 /** What one request frame is after the wire, as the script or the caller puts it into a message. */
 function request(data: unknown, metadata?: Record<string, string>) {
@@ -39,12 +41,12 @@ function request(data: unknown, metadata?: Record<string, string>) {
   return decode(requestMessage(1_700_000_000_000, requestHeader(FROM, 'sum'), frame));
 }
 
-function reply(...frames: string[]): ReplyMessage {
+function reply(...frames: Text[]): ReplyMessage {
   return decode(replyMessage(FROM, frames)) as ReplyMessage;
 }
 
 describe('a request', () => {
-  const frame = { id: ID, timeLeftMs: 500, attempt: 2, metadata: undefined, data: undefined };
+  const head = [ID, 500, 2];
   const message = {
     kind: 'q',
     redisMs: 1_700_000_000_000,
@@ -55,7 +57,6 @@ describe('a request', () => {
   };
 
   const VALUES: { data: unknown }[] = [
-    { data: undefined },
     { data: null },
     { data: 0 },
     { data: false },
@@ -68,17 +69,18 @@ describe('a request', () => {
   ];
 
   it.each(VALUES)('arrives with $data', ({ data }) => {
-    expect(request(data)).toEqual({ ...message, frames: [{ ...frame, data }] });
+    expect(request(data)).toEqual({ ...message, frames: [[...head, 0, data]] });
+  });
+
+  it('arrives without data', () => {
+    expect(request(undefined)).toEqual({ ...message, frames: [[...head, 0]] });
   });
 
   it.each<Record<string, string>>([{}, { 'x-request-id': 'a1', 名: '"值"' }])(
     'arrives with the metadata %j',
     (metadata) => {
-      expect(request([1], metadata)).toEqual({
-        ...message,
-        frames: [{ ...frame, metadata, data: [1] }],
-      });
-      expect(request(undefined, metadata)).toMatchObject({ frames: [{ ...frame, metadata }] });
+      expect(request([1], metadata)).toEqual({ ...message, frames: [[...head, metadata, [1]]] });
+      expect(request(undefined, metadata)).toMatchObject({ frames: [[...head, metadata]] });
     },
   );
 
@@ -89,14 +91,23 @@ describe('a request', () => {
 
   it('wants no reply when its attempt is 0', () => {
     const text = requestMessage(1, requestHeader(FROM, 's'), requestFrame(ID, 1, ONE_WAY, '0'));
-    expect(decode(text)).toMatchObject({ frames: [{ attempt: ONE_WAY }] });
+    expect(decode(text)).toMatchObject({ frames: [[ID, 1, ONE_WAY, 0]] });
   });
 
   it('keeps its place among the others of its batch', () => {
-    const frames = ['a', 'b', 'c'].map((id) => requestFrame(id, 1, 1, '0,1')).join(',');
+    const ids = ['a', 'b', 'c'];
+    const frames = joinFrames(ids.map((id) => requestFrame(id, 1, 1, '0,1')));
     expect(decode(requestMessage(1, requestHeader(FROM, 's'), frames))).toMatchObject({
-      frames: [{ id: 'a' }, { id: 'b' }, { id: 'c' }],
+      frames: ids.map((id) => [id, 1, 1, 0, 1]),
     });
+  });
+
+  it('has no line feed, whatever it says: one shows where a frame ends', () => {
+    const text = '\n,\n\r\u2028"';
+    const body = requestBody({ [text]: text }, encodeData({ [text]: [text] }, LIMIT));
+    const frame = requestFrame(ID, 1, 1, body);
+    expect(frame).not.toContain('\n');
+    expect(joinFrames([frame, frame]).split('\n')).toEqual([`${frame},`, frame]);
   });
 });
 
@@ -129,25 +140,36 @@ describe('a reply', () => {
     ],
     ['an unknown call', unknownFrame(ID), ReplyKind.UNKNOWN, 0, undefined],
   ])('carries %s', (_, frame, kind, count, value) => {
+    const head = [ID, kind, count];
     expect(reply(frame)).toEqual({
       kind: MessageKind.REPLIES,
       from: FROM,
-      frames: [{ id: ID, kind, count, value }],
+      frames: [value === undefined ? head : [...head, value]],
       malformed: 0,
     });
   });
 
+  it('is read by its own sender as by everybody', () => {
+    const frames = [resultFrame('a', '[6]'), failure('b', 1, '名'), endFrame('c', 2)];
+    expect(ownReplyFrames(replyMessage(FROM, frames))).toEqual(reply(...frames).frames);
+  });
+
   it('keeps its place among the others of its batch', () => {
     const frames = reply(valueFrame('a', 0, '1'), valueFrame('a', 1, '2'), endFrame('a', 2)).frames;
-    expect(frames.map(({ count }) => count)).toEqual([0, 1, 2]);
+    expect(frames).toEqual([
+      ['a', ReplyKind.VALUE, 0, 1],
+      ['a', ReplyKind.VALUE, 1, 2],
+      ['a', ReplyKind.END, 2],
+    ]);
   });
 });
 
 describe('an Error on the wire', () => {
+  const valuesOf = (...frames: string[]) => reply(...frames).frames.map(([, , , value]) => value);
+
   it('keeps its own properties and loses its stack', () => {
     const error = Object.assign(new RangeError('no'), { status: 409, info: { a: [1] } });
-    const [frame] = reply(failure(ID, 0, error)).frames;
-    expect(frame?.value).toEqual({
+    expect(valuesOf(failure(ID, 0, error))[0]).toEqual({
       name: 'RangeError',
       message: 'no',
       status: 409,
@@ -163,11 +185,11 @@ describe('an Error on the wire', () => {
 
   it('arrives with its text when what hangs on it cannot be written', () => {
     const error = Object.assign(new Error('no'), { big: 1n });
-    expect(reply(failure(ID, 0, error)).frames).toMatchObject([{ value: 'no' }]);
+    expect(valuesOf(failure(ID, 0, error))).toEqual(['no']);
     const circle: Record<string, unknown> = { message: 'round' };
     circle.self = circle;
-    expect(reply(failure(ID, 0, circle)).frames).toMatchObject([{ value: 'round' }]);
-    expect(reply(failure(ID, 0, 10n)).frames).toMatchObject([{ value: '10' }]);
+    expect(valuesOf(failure(ID, 0, circle))).toEqual(['round']);
+    expect(valuesOf(failure(ID, 0, 10n))).toEqual(['10']);
   });
 
   it('does not take the other replies of its message down when it is too deep', () => {
@@ -177,11 +199,11 @@ describe('an Error on the wire', () => {
       resultFrame('other', '1'),
       failure(ID, 0, Object.assign(new Error('no'), { deep })),
     ];
-    expect(reply(...frames).frames).toMatchObject([{ id: 'other' }, { id: ID }]);
+    expect(reply(...frames).frames.map(([id]) => id)).toEqual(['other', ID]);
   });
 
   it('arrives even if its text cannot be written', () => {
-    expect(reply(failure(ID, 0, { message: 1n })).frames).toMatchObject([{ id: ID }]);
+    expect(reply(failure(ID, 0, { message: 1n })).frames.map(([id]) => id)).toEqual([ID]);
   });
 });
 

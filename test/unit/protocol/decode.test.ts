@@ -6,22 +6,23 @@ import {
   idsMessage,
   replyMessage,
   requestBody,
-  requestFrame,
   requestHeader,
-  requestMessage,
   resultFrame,
 } from '../../../lib/protocol/encode.js';
 import type { DropReason, RequestMessage } from '../../../lib/protocol/frames.js';
 import { Random, seedOfRun } from '../../support/random.js';
 import { thrown } from '../../support/thrown.js';
+import type { Text } from '../../../lib/protocol/text.js';
+import { requestFrame, requestMessage } from '../fakes/messages.js';
 
 const LIMIT = 100_000;
 const dropped = (text: string, limit = LIMIT) =>
   thrown<DroppedMessage>(() => decodeMessage(text, limit));
 
-const frame = (id: string, body = '0') => requestFrame(id, 100, 1, body);
+const frame = (id: string, body: Text = '0') => requestFrame(id, 100, 1, body);
 const requests = (...frames: string[]) =>
   requestMessage(1000, requestHeader('caller.1', 'sum'), frames.join(','));
+const replies = (...frames: Text[]) => replyMessage('node.1', frames).toString();
 const tooDeep = `0,${'['.repeat(100)}${']'.repeat(100)}`;
 
 describe('a message that cannot be read', () => {
@@ -77,7 +78,7 @@ describe('a message that cannot be read', () => {
 
   it('may be as long as the limit', () => {
     const text = requests(frame('a', '0,"名"'));
-    expect(decodeMessage(text, text.length)).toMatchObject({ frames: [{ data: '名' }] });
+    expect(decodeMessage(text, text.length)).toMatchObject({ frames: [['a', 100, 1, 0, '名']] });
     expect(dropped(text, text.length - 1).reason).toBe('too-large');
   });
 
@@ -103,7 +104,7 @@ describe('whom to tell', () => {
     ['the address is none', requestMessage(1, '"caller","sum",[', frame('a', tooDeep))],
     ['the address is a pattern', requestMessage(1, '"*.1","sum",[', frame('a', tooDeep))],
     ['the id is none', requests(frame('a b', tooDeep))],
-    ['it is no request', replyMessage('node.1', [errorFrame('a', 0, 0, LIMIT), tooDeep])],
+    ['it is no request', replies(errorFrame('a', 0, 0, LIMIT), tooDeep)],
     ['it has no frame', '[2,"q",1,"caller.1","sum",[]]'],
     ['the name never ends', `[2,"q",1,"caller.1","${'\\"'.repeat(5000)}`],
   ])('is not known when %s', (_, text) => {
@@ -114,7 +115,7 @@ describe('whom to tell', () => {
 describe('frames of a batch that cannot be read', () => {
   const good = ['good', 100, 1, 0, 'data'];
 
-  it.each([
+  const badRequests: unknown[] = [
     null,
     5,
     'frame',
@@ -137,10 +138,15 @@ describe('frames of a batch that cannot be read', () => {
     ['id', 1, 1, []],
     ['id', 1, 1, { a: 1 }],
     ['id', 1, 1, { a: null }],
-  ])('are left out and counted: the request %j', (bad) => {
-    const text = JSON.stringify([1, 'q', 1, 'caller.1', 'sum', [bad, good, bad]]);
-    expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [{ id: 'good' }], malformed: 2 });
-  });
+  ];
+
+  it.each(badRequests.map((bad) => ({ bad })))(
+    'are left out and counted: the request $bad',
+    ({ bad }) => {
+      const text = JSON.stringify([1, 'q', 1, 'caller.1', 'sum', [bad, good, bad]]);
+      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [good], malformed: 2 });
+    },
+  );
 
   it('are named where they have an id', () => {
     const frames = [['bad', '1'], good, ['a b', 1], {}, ['worse', 1, 1, null]];
@@ -151,12 +157,13 @@ describe('frames of a batch that cannot be read', () => {
     });
   });
 
-  it.each([
+  const badReplies: unknown[] = [
     null,
     'frame',
     {},
     [],
-    ['a b', 0, 0],
+    [5, 0, 0],
+    [null, 0, 0],
     ['id', 7, 0],
     ['id', -1, 0],
     ['id', '0', 0],
@@ -165,10 +172,24 @@ describe('frames of a batch that cannot be read', () => {
     ['id', 0, -1],
     ['id', 0, 1e300],
     ['id', 0, '0'],
-  ])('are left out and counted: the reply %j', (bad) => {
-    const text = JSON.stringify([1, 'r', 'node.1', [['good', 0, 0, 1], bad]]);
-    expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [{ id: 'good' }], malformed: 1 });
-  });
+  ];
+
+  it.each(badReplies.map((bad) => ({ bad })))(
+    'are left out and counted: the reply $bad',
+    ({ bad }) => {
+      const reply = ['good', 0, 0, 1];
+      const text = JSON.stringify([1, 'r', 'node.1', [reply, bad]]);
+      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [reply], malformed: 1 });
+    },
+  );
+
+  it.each(['', 'a b', 'x'.repeat(65), '名', '__proto__'])(
+    'are not those of a reply whose id no call has: %j',
+    (id) => {
+      const text = JSON.stringify([1, 'r', 'node.1', [[id, 0, 0, 1]]]);
+      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [[id, 0, 0, 1]], malformed: 0 });
+    },
+  );
 
   it('are left out: ids that are none', () => {
     const ids = ['good', 5, null, 'a b', ''];
@@ -183,12 +204,12 @@ describe('a name that every object has', () => {
     const metadata = '{"__proto__":"x","constructor":"y"}';
     const data = '{"__proto__":{"admin":true}}';
     const message = decodeMessage(requests(frame('a', `${metadata},${data}`)), LIMIT);
-    const [request] = (message as RequestMessage).frames;
-    expect(Object.entries(request!.metadata!)).toEqual([
+    const [, , , readMetadata, readData] = (message as RequestMessage).frames[0]!;
+    expect(Object.entries(readMetadata)).toEqual([
       ['__proto__', 'x'],
       ['constructor', 'y'],
     ]);
-    expect((request!.data as { admin?: unknown }).admin).toBeUndefined();
+    expect((readData as { admin?: unknown }).admin).toBeUndefined();
     expect(({} as { admin?: unknown }).admin).toBeUndefined();
   });
 });
@@ -207,7 +228,7 @@ describe('random damage', () => {
   ];
   const originals = [
     requests(frame('first', requestBody({ a: 'b' }, '{"x":[1,2,{"y":"z"}]}')), frame('second')),
-    replyMessage('node.1', [resultFrame('a', '[6]'), errorFrame('b', 1, new Error('no'), LIMIT)]),
+    replies(resultFrame('a', '[6]'), errorFrame('b', 1, new Error('no'), LIMIT)),
     idsMessage('c', 'node.1', ['a', 'b']),
     idsMessage('a', 'node.1', ['a', 'b']),
     farewellMessage('token'),

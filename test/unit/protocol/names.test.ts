@@ -41,4 +41,11 @@ describe('checkServiceName', () => {
     expect(error.code).toBe(CloudsErrorCode.BAD_NAME);
     expect(error.message).toBe(messages.badName(name, why));
   });
+
+  it('remembers names that are good, not those that are not, however many there are', () => {
+    for (let i = 0; i < 2500; i++) {
+      expect(() => checkServiceName(`name-${i % 1500}`)).not.toThrow();
+      expect(() => checkServiceName(`name\n${i % 1500}`)).toThrow(CloudsBadNameError);
+    }
+  });
 });

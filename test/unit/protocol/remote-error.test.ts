@@ -8,9 +8,10 @@ import {
 import { messages } from '../../../lib/common/messages.js';
 import { errorFrame, refusalFrame } from '../../../lib/protocol/encode.js';
 import { RemoteError, reviveError, reviveRefusal } from '../../../lib/protocol/remote-error.js';
+import type { Text } from '../../../lib/protocol/text.js';
 
 const NODE = 'node-1';
-const valueOf = (frame: string) => (JSON.parse(frame) as unknown[])[3];
+const valueOf = (frame: Text) => (JSON.parse(frame.toString()) as unknown[])[3];
 const revived = (error: Error) => reviveError(valueOf(errorFrame('id', 0, error, 100_000)), NODE);
 
 describe('an Error of a handler', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CloudsBadOptionsError } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
-import { checkServerVersion } from '../../../lib/redis/server-version.js';
+import { canSkipAnswers, checkServerVersion } from '../../../lib/redis/server-version.js';
 import { thrown } from '../../support/thrown.js';
 
 const info = (...lines: string[]) => ['# Server', ...lines, 'os:Linux', ''].join('\r\n');
@@ -33,5 +33,19 @@ describe('checkServerVersion', () => {
     const error = thrown(() => checkServerVersion(info(...lines), 'a.example:6379'));
     expect(error).toBeInstanceOf(CloudsBadOptionsError);
     expect(error.message).toBe(messages.serverTooOld('a.example:6379', version));
+  });
+});
+
+describe('answers can be skipped', () => {
+  it.each([
+    ['redis_version:7.0.9', false],
+    ['redis_version:7.0.10', true],
+    ['redis_version:7.0.15', true],
+    ['redis_version:7.2.0', true],
+    ['redis_version:8.0.1', true],
+    ['redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0', true],
+    ['nothing', false],
+  ])('by a server that says %j: %j', (info, can) => {
+    expect(canSkipAnswers(info)).toBe(can);
   });
 });

@@ -1,0 +1,49 @@
+import {
+  CloudsClosedError,
+  CloudsDisconnectedError,
+  type CloudsError,
+  CloudsErrorCode,
+  CloudsNodeLostError,
+  CloudsNoNodeError,
+  CloudsOverloadedError,
+  CloudsTimeoutError,
+} from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import type { Call, NoTaker } from './call.js';
+
+/** What is to be said of a call whose time has ended, by what it was waiting for. */
+export function timeIsUp(call: Call): CloudsError {
+  const { service, attempt, isOut } = call;
+  const timeoutMs = Math.round(call.attemptEndsAt - call.attemptBeganAt);
+  if (!isOut && call.waitsFor) return noTaker(call, call.waitsFor);
+  if (!isOut && !call.path.isOpen) {
+    return new CloudsDisconnectedError(messages.disconnected(service, timeoutMs));
+  }
+  return new CloudsTimeoutError(messages.timeout(service, timeoutMs, attempt), {
+    details: { service, attempt },
+  });
+}
+
+/** An attempt that was lost may have run, whatever became of those after it. */
+export function noTaker({ service, lostWith }: Call, reason: NoTaker): CloudsError {
+  if (lostWith) return lostWith;
+  return reason === CloudsErrorCode.OVERLOADED
+    ? new CloudsOverloadedError(messages.overloaded(service))
+    : new CloudsNoNodeError(messages.noNode(service));
+}
+
+export function nodeLost({ service }: Call, incarnation: string): CloudsNodeLostError {
+  return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
+}
+
+export function streamBroken({ service }: Call, nodeId: string): CloudsNodeLostError {
+  return new CloudsNodeLostError(messages.streamBroken(service, nodeId), { details: { service } });
+}
+
+export function closedDuringCall({ service, isOut, lostWith }: Call): CloudsError {
+  const mayHaveRun = isOut || lostWith !== undefined;
+  const message = mayHaveRun
+    ? messages.closedDuringCall(service)
+    : messages.closedBeforeSent(service);
+  return new CloudsClosedError(message);
+}

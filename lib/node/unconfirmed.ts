@@ -1,0 +1,75 @@
+import type { Keys } from '../protocol/keys.js';
+import type { Text } from '../protocol/text.js';
+import type { RedisPort } from '../redis/link.js';
+
+/** How long it may take to notice that a caller was not there. */
+const CHECK_MS = 100;
+/** Fewer than the recent replies that are kept in any case, so none is lost before it is checked. */
+const MAX_REPLIES = 2048;
+
+export interface SentReplies {
+  /** The incarnation of the caller. */
+  readonly to: string;
+  readonly message: Text;
+  readonly replies: number;
+}
+
+/**
+ * Replies that went out without Redis saying whether anybody got them. It is asked for all of them at
+ * once: an inbox that is there now was there when they were sent, as it is opened only once.
+ */
+export class Unconfirmed {
+  #sent: SentReplies[] = [];
+  #replies = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly redis: RedisPort,
+    private readonly keys: Keys,
+    private readonly onUnclaimed: (message: Text) => void,
+  ) {}
+
+  add(sent: SentReplies): void {
+    this.#sent.push(sent);
+    this.#replies += sent.replies;
+    if (this.#replies >= MAX_REPLIES) void this.check();
+    else this.#timer ??= setTimeout(() => void this.check(), CHECK_MS);
+  }
+
+  /** Asks now. Resolves when it is known, or the connection is cut. */
+  async check(): Promise<void> {
+    const sent = this.#sent;
+    this.close();
+    if (sent.length === 0) return;
+    const absent = await this.#absentOf(new Set(sent.map(({ to }) => to)));
+    for (const { to, message } of sent) if (absent.has(to)) this.onUnclaimed(message);
+  }
+
+  /** Takes all for unclaimed: it cannot be asked for any more. */
+  giveUp(): void {
+    const sent = this.#sent;
+    this.close();
+    for (const { message } of sent) this.onUnclaimed(message);
+  }
+
+  /** Forgets what has not been checked. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#sent = [];
+    this.#replies = 0;
+  }
+
+  /** After a cut nobody is known to be there: the callers ask when both are back. */
+  async #absentOf(callers: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+    const inboxes = [...callers].map((caller) => this.keys.inbox(caller));
+    try {
+      const [answer] = await this.redis.pipeline([['pubsub', 'numsub', ...inboxes]]);
+      if (answer?.error) return new Set();
+      const counts = answer!.value as (string | number)[];
+      return new Set([...callers].filter((_, index) => Number(counts[2 * index + 1]) === 0));
+    } catch {
+      return callers;
+    }
+  }
+}

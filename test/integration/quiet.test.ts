@@ -1,0 +1,247 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { describe, expect, it, vi } from 'vitest';
+import type { CloudsNode, CloudsOptions, IncomingRequest } from '../../lib/index.js';
+import { FAST_BEAT, type TestCloud, useCloud, usePrivateCloud } from '../support/cloud.js';
+import { gate, outcome, tally, timeOf, until, untilCancelled } from '../support/wait.js';
+
+const IGNORED = { value: () => {}, end: () => {}, error: () => {} };
+
+type Handler = (data: never, request: IncomingRequest) => unknown;
+
+/** What a node sends from now on: quietly, or with a wish for an answer. */
+function watchSent(node: CloudsNode) {
+  const client = node.redis as Redis;
+  const written = vi.spyOn(client.stream, 'write');
+  const answered = vi.spyOn(client, 'sendCommand');
+  const skips = (text: unknown) => String(text).split('\r\nSKIP\r\n').length - 1;
+  const namesOf = () => answered.mock.calls.map(([{ name }]) => name);
+  return {
+    quiet: () => written.mock.calls.reduce((sum, [text]) => sum + skips(text), 0),
+    answered: (name?: string) => namesOf().filter((one) => !name || one === name).length,
+  };
+}
+
+async function server(cloud: TestCloud, service: string, handler: Handler, options = {}) {
+  const node = await cloud.connected({ ...FAST_BEAT, ...options });
+  await node.register(service, handler);
+  return node;
+}
+
+/** A caller that has reached the service. */
+async function trustingCaller(cloud: TestCloud, service: string, options: CloudsOptions = {}) {
+  const caller = await cloud.connected({ service: { noNodeGrace: 300 }, ...options });
+  await caller.send(service);
+  return caller;
+}
+
+describe('a service that has found its nodes', () => {
+  const cloud = useCloud();
+
+  it('is sent a thousand calls that need next to no answers of Redis, nor do their replies', async () => {
+    const node = await server(cloud, 'double', (key: number) => 2 * key);
+    const caller = await trustingCaller(cloud, 'double');
+    const [calls, replies] = [watchSent(caller), watchSent(node)];
+
+    for (let key = 0; key < 1000; key++) expect(await caller.send('double', key)).toBe(2 * key);
+
+    expect(calls.quiet()).toBeGreaterThan(900);
+    expect(calls.answered('evalsha')).toBeLessThan(100);
+    // Each reply, and the point that is given back.
+    expect(replies.quiet()).toBeGreaterThan(1800);
+    expect(replies.answered('publish')).toBeLessThan(100);
+    await cloud.silence('double', [node]);
+  });
+
+  it('answers many calls at once, of several callers and nodes', async () => {
+    const nodes = await Promise.all([0, 1, 2].map(() => server(cloud, 'echo', (key) => key)));
+    const callers = await Promise.all([0, 1].map(() => trustingCaller(cloud, 'echo')));
+    const keys = Array.from({ length: 2000 }, (_, key) => ({ key, text: '名 😀' }));
+
+    const answers = await Promise.all(keys.map((key) => callers[key.key % 2]!.send('echo', key)));
+
+    expect(answers).toEqual(keys);
+    await cloud.silence('echo', nodes);
+  });
+
+  it('may be one of the caller itself: its own messages come though it wants no answer', async () => {
+    const node = await server(cloud, 'self', (key: number) => key + 1);
+    await node.send('self', 0);
+    const sent = watchSent(node);
+
+    for (let key = 0; key < 200; key++) expect(await node.send('self', key)).toBe(key + 1);
+    const together = await Promise.all(
+      Array.from({ length: 500 }, (_, key) => node.send('self', key)),
+    );
+
+    expect(together).toEqual(Array.from({ length: 500 }, (_, key) => key + 1));
+    expect(sent.quiet()).toBeGreaterThan(400);
+    await cloud.silence('self', [node]);
+  });
+
+  it('may call on: a handler that calls the service of its own node', async () => {
+    const node = await server(cloud, 'inner', (key: number) => key + 1);
+    await node.register(
+      'outer',
+      async (key: number) => (await node.send<number>('inner', key)) * 2,
+    );
+    const caller = await trustingCaller(cloud, 'outer');
+
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, key) => caller.send('outer', key)),
+    );
+
+    expect(answers).toEqual(Array.from({ length: 100 }, (_, key) => (key + 1) * 2));
+    await cloud.silence('outer', [node]);
+    await cloud.silence('inner', [node]);
+  });
+
+  it('has an answer asked for when calls take their time, and they are answered', async () => {
+    const { opened, open } = gate();
+    const node = await server(cloud, 'slow', (wait: boolean) => wait && opened.then(() => 'done'));
+    const caller = await trustingCaller(cloud, 'slow');
+    const sent = watchSent(caller);
+    const calls = Array.from({ length: 10 }, () => caller.send('slow', true));
+    await until('it is asked', () => sent.answered('evalsha') > 0);
+    expect(sent.quiet()).toBe(1);
+    open();
+
+    expect(await Promise.all(calls)).toEqual(Array(10).fill('done'));
+    expect(sent.answered('evalsha')).toBe(1);
+    await cloud.silence('slow', [node]);
+  });
+
+  it('has a call cancelled at its node that is cancelled as soon as it was sent', async () => {
+    const aborted: unknown[] = [];
+    const node = await server(cloud, 'slow', (wait: boolean, request) => {
+      if (!wait) return 'quick';
+      request.signal.addEventListener('abort', () => aborted.push(request.id));
+      return untilCancelled(request);
+    });
+    const caller = await trustingCaller(cloud, 'slow');
+    const sent = watchSent(caller);
+    const cancels = [1, 2, 3].map(() => caller.request('slow', true, {}, IGNORED));
+    await turn();
+    await turn();
+    expect(sent.quiet()).toBe(1);
+    for (const cancel of cancels) cancel();
+
+    await until('the handlers know', () => aborted.length === 3);
+    expect(caller.stats.inFlight).toBe(0);
+    await cloud.silence('slow', [node]);
+    expect(node.stats.running).toBe(0);
+  });
+
+  it('has a call that times out cancelled at its node', async () => {
+    const node = await server(cloud, 'slow', (wait: boolean, request) =>
+      wait ? untilCancelled(request) : 'quick',
+    );
+    const caller = await trustingCaller(cloud, 'slow');
+    const calls = Array.from({ length: 20 }, () => caller.send('slow', true, { timeout: 50 }));
+
+    expect(await tally(calls)).toEqual({ CLOUDS_TIMEOUT: 20 });
+    await cloud.silence('slow', [node]);
+    expect(node.stats.running).toBe(0);
+  });
+
+  it('loses its calls within a moment when their node is killed', async () => {
+    const victim = await cloud.child();
+    const caller = await trustingCaller(cloud, 'work');
+    const sent = watchSent(caller);
+    const calls = Array.from({ length: 20 }, () => caller.send('work', { hold: true }));
+    await until('all run', () => victim.runs.length === 21);
+    expect(sent.quiet()).toBeGreaterThan(0);
+
+    const ended = tally(calls);
+    const ms = await timeOf(Promise.all([victim.kill(), ended]));
+
+    expect(await ended).toEqual({ CLOUDS_NODE_LOST: 20 });
+    expect(ms).toBeLessThan(1500);
+    expect(caller.stats.inFlight).toBe(0);
+  });
+
+  it('has no node left: CLOUDS_NO_NODE after the grace', async () => {
+    const victim = await cloud.child();
+    const caller = await trustingCaller(cloud, 'work');
+    await victim.kill();
+
+    const call = caller.send('work');
+    const ms = await timeOf(call);
+
+    expect(await outcome(call)).toBe('CLOUDS_NO_NODE');
+    expect(ms).toBeGreaterThan(280);
+    expect(ms).toBeLessThan(1500);
+  });
+
+  it('has another node come in the place of the last one', async () => {
+    const victim = await cloud.child();
+    const caller = await trustingCaller(cloud, 'work', { service: { noNodeGrace: 5000 } });
+    await victim.kill();
+    const call = caller.send('work');
+    const other = await server(cloud, 'work', () => 'here');
+
+    expect(await call).toBe('here');
+    await cloud.silence('work', [other]);
+  });
+
+  it('keeps its word when the connection of caller or node is cut, again and again', async () => {
+    const runs = new Map<number, number>();
+    const node = await server(cloud, 'count', (key: number) => {
+      runs.set(key, (runs.get(key) ?? 0) + 1);
+      return key;
+    });
+    const caller = await trustingCaller(cloud, 'count', { service: { noNodeGrace: 5000 } });
+    runs.clear();
+    const calls: Promise<unknown>[] = [];
+    for (let round = 0; round < 6; round++) {
+      const both = [caller, node];
+      await until('both are there', () => both.every(({ isConnected }) => isConnected));
+      for (let i = 0; i < 50; i++) calls.push(caller.send('count', calls.length));
+      await turn();
+      await cloud.cut([both[round % 2]!]);
+    }
+
+    expect(await tally(calls)).toEqual({ ok: 300 });
+    expect(Math.max(...runs.values())).toBe(1);
+    await cloud.silence('count', [node]);
+  });
+});
+
+describe('a Redis of its own', () => {
+  const cloud = usePrivateCloud();
+
+  it('that has lost its scripts is told them again: calls are late, and run once', async () => {
+    let runs = 0;
+    const node = await server(cloud, 'work', () => ++runs);
+    const caller = await trustingCaller(cloud, 'work');
+    await caller.send('work');
+    await cloud.admin.script('FLUSH');
+    const sent = watchSent(caller);
+
+    const calls = Array.from({ length: 10 }, () => caller.send('work'));
+    const ms = await timeOf(Promise.all(calls));
+
+    expect(await tally(calls)).toEqual({ ok: 10 });
+    expect(sent.quiet()).toBeGreaterThan(0);
+    expect(ms).toBeLessThan(1000);
+    expect(runs).toBe(12);
+    expect(await caller.send('work')).toBe(13);
+    await cloud.silence('work', [node]);
+  });
+
+  it('that does not let a user go without answers gives them', async () => {
+    const rules = 'on >pw ~* &* +@all -client|reply'.split(' ');
+    await cloud.admin.call('ACL', 'SETUSER', 'few', ...rules);
+    const { host } = new URL(cloud.url);
+    const redis = { url: `redis://few:pw@${host}`, connectionName: cloud.prefix };
+    const node = await server(cloud, 'work', (key) => key, { redis });
+    const caller = await cloud.connected({ redis });
+    const sent = [watchSent(caller), watchSent(node)];
+
+    for (let key = 0; key < 100; key++) expect(await caller.send('work', key)).toBe(key);
+    expect(await node.send('work', 'self')).toBe('self');
+
+    expect(sent.map(({ quiet }) => quiet())).toEqual([0, 0]);
+    await cloud.silence('work', [node]);
+  });
+});

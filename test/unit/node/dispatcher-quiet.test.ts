@@ -1,0 +1,538 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Call, Unplaced } from '../../../lib/node/call.js';
+import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { FlowControl } from '../../../lib/node/flow-control.js';
+import type { DispatchListener } from '../../../lib/node/ports.js';
+import { Keys } from '../../../lib/protocol/keys.js';
+import type { Command } from '../../../lib/redis/link.js';
+import { fakeCall, type FlatSettings } from '../fakes/call.js';
+import { pass, turn, useFakeClock } from '../fakes/clock.js';
+import { FakeRedis, only, type SentScript } from '../fakes/redis.js';
+
+const MINUTE = 60_000;
+/** When calls that are still out have their answer asked for. */
+const LATE_MS = 100;
+/** As many batches as the fence keeps answers of. */
+const SLOTS = 256;
+/** A body that does not ride in the script. */
+const LARGE = { body: `0,"${'x'.repeat(4 * 1024)}"` };
+
+/** Notes what a dispatcher tells of its calls. */
+class Listener implements DispatchListener {
+  inFlight = 0;
+  readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
+  readonly unplaced: { call: Call; reason: Unplaced }[] = [];
+  readonly refused: Call[] = [];
+  readonly forgotten: Call[] = [];
+
+  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
+    this.placed.push({ call, attempt, incarnation, isResent });
+  }
+  onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
+    this.unplaced.push({ call, reason });
+  }
+  onRefused(call: Call): void {
+    this.refused.push(call);
+  }
+  onForgotten(call: Call): void {
+    this.forgotten.push(call);
+  }
+}
+
+/** A dispatcher that runs and may be quiet, of the node `caller` in its third incarnation. */
+function setUp() {
+  const redis = new FakeRedis();
+  redis.canBeQuiet = true;
+  const listener = new Listener();
+  const address = { nodeId: 'caller', incarnation: 'caller.3' };
+  const flow = new FlowControl((node) => dispatcher.onRoom(node));
+  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
+  dispatcher.resume();
+  const add = (count = 1, settings: FlatSettings = {}) => {
+    const calls = Array.from({ length: count }, () => fakeCall(settings));
+    for (const call of calls) dispatcher.add(call);
+    return calls;
+  };
+  const addOne = (settings?: FlatSettings) => add(1, settings)[0]!;
+  /** What was sent in this turn, with and without a wish for an answer. */
+  const sent = async () => {
+    await turn();
+    return { loud: redis.takeScripts('dispatch'), quiet: redis.takeQuiet().map(readQuiet) };
+  };
+  /** Sends this in a turn of its own, and says whether it went quietly. */
+  const isQuiet = async (settings?: FlatSettings, change: (call: Call) => void = () => {}) => {
+    change(addOne(settings));
+    const { loud, quiet } = await sent();
+    expect(loud.length + quiet.length).toBe(1);
+    for (const script of loud) placeAll(script);
+    await turn();
+    return quiet.length === 1;
+  };
+  /** One batch is answered: all of its calls have a node, with this member. */
+  const earnTrust = async (member = 'node.1', service = 'sum') => {
+    const call = addOne({ service });
+    const script = only((await sent()).loud);
+    script.answer(`1000|${member}*1`);
+    await turn();
+    answer(call);
+    listener.placed.length = 0;
+  };
+  return { redis, listener, address, dispatcher, add, addOne, sent, isQuiet, earnTrust };
+}
+
+async function setUpTrusted() {
+  const set = setUp();
+  await set.earnTrust();
+  return set;
+}
+
+/** What the caller does when the reply is there. */
+function answer(...calls: readonly Call[]): void {
+  for (const call of calls) call.isAnswered = call.isSettled = true;
+}
+
+/** What the caller does when a call has timed out or is cancelled. */
+function giveUp(dispatcher: Dispatcher, call: Call): void {
+  call.isSettled = true;
+  dispatcher.remove(call);
+}
+
+function readQuiet([script, service, fence, ...args]: Command) {
+  const [sequence, slots, ttl, prefix, header, small, large, frames, rules, ...ruled] = args;
+  expect([script, slots, prefix]).toEqual(['dispatch', SLOTS, 't:P:']);
+  return { keys: [service, fence], sequence, ttl, header, small, large, frames, rules, ruled };
+}
+
+const sequenceOf = ({ args: [sequence] }: SentScript) => Number(sequence);
+const placeAll = (script: SentScript, member = 'node.1') =>
+  script.answer(`1000|${member}*${Number(script.args[5]) + Number(script.args[6])}`);
+/** Whether it has no requests, and only asks for an answer. */
+const isEmpty = ({ args }: SentScript) =>
+  args.slice(5).join() === [0, 0, '', ''].join() && args.length === 9;
+
+useFakeClock();
+
+describe('a batch', () => {
+  it('is answered at first, and quiet when that has found nodes for all calls', async () => {
+    const { dispatcher, listener, addOne, sent } = setUp();
+    const first = addOne();
+    const { loud, quiet } = await sent();
+    expect(quiet).toEqual([]);
+    expect(first.isSent).toBe(false);
+    placeAll(only(loud));
+    await turn();
+    const second = addOne({ timeoutMs: 500 });
+    const next = await sent();
+    expect(next.loud).toEqual([]);
+    expect(next.quiet).toEqual([
+      {
+        keys: ['t:S:sum', 't:F:caller'],
+        sequence: 2,
+        ttl: 0,
+        header: '"caller.3","sum",[',
+        small: 1,
+        large: 0,
+        frames: `["${second.id}",500,1,0,[1,2,3]]`,
+        rules: '',
+        ruled: [],
+      },
+    ]);
+    expect(second.isSent).toBe(true);
+    expect(listener.placed.map(({ call }) => call)).toEqual([first]);
+    dispatcher.close();
+  });
+
+  it('is trusted by its service', async () => {
+    const { isQuiet } = await setUpTrusted();
+    expect(await isQuiet({ service: 'product' })).toBe(false);
+    expect(await isQuiet({ service: 'product' })).toBe(true);
+    expect(await isQuiet({ service: 'sum' })).toBe(true);
+  });
+
+  it('renews the fence, quiet or not', async () => {
+    const { add, sent } = await setUpTrusted();
+    const ttls: unknown[] = [];
+    for (let i = 0; i < 25; i++) {
+      const calls = add();
+      const { quiet } = await sent();
+      ttls.push(only(quiet).ttl);
+      answer(...calls);
+      await pass(5000);
+    }
+    expect(ttls.filter((ttl) => ttl === 10 * MINUTE)).toHaveLength(2);
+    expect(ttls.filter((ttl) => ttl === 0)).toHaveLength(23);
+  });
+
+  it('is answered while Redis does not let us be quiet', async () => {
+    const { redis, isQuiet } = await setUpTrusted();
+    redis.canBeQuiet = false;
+    expect(await isQuiet()).toBe(false);
+    redis.canBeQuiet = true;
+    expect(await isQuiet()).toBe(true);
+  });
+
+  it.each<[string, FlatSettings, ((call: Call) => void)?]>([
+    ['that may have another attempt', { attempts: 2 }],
+    ['of any number of attempts', { attempts: -1 }],
+    ['that wants no reply', { isOneWay: true }],
+    ['that is large', LARGE],
+    ['that has tried a node', {}, (call) => call.addTried('node-a.1')],
+  ])('is answered that has a call %s', async (_, settings, change) => {
+    const { isQuiet } = await setUpTrusted();
+    expect(await isQuiet(settings, change)).toBe(false);
+  });
+
+  it('is answered if one call of many needs that', async () => {
+    const { add, sent } = await setUpTrusted();
+    add(5);
+    add(1, { attempts: 3 });
+    add(5);
+    const { loud, quiet } = await sent();
+    expect(quiet).toEqual([]);
+    expect(only(loud).args[5]).toBe(11);
+  });
+});
+
+describe('a service is not trusted', () => {
+  it.each([
+    ['a node with a limit', 'node.1!*2'],
+    ['a node with a limit for some', 'node.1*1,node.1!*1'],
+    ['no node', '0*2'],
+    ['no node for some', 'node.1*1,0*1'],
+    ['full nodes', '-1*2'],
+    ['nodes that were tried', '-2*2'],
+  ])('whose last batch has found %s', async (_, runs) => {
+    const { redis, add, sent, isQuiet } = await setUpTrusted();
+    redis.canBeQuiet = false;
+    add(2);
+    only((await sent()).loud).answer(`1000|${runs}`);
+    await turn();
+    redis.canBeQuiet = true;
+    expect(await isQuiet()).toBe(false);
+    expect(await isQuiet()).toBe(true);
+  });
+
+  it('whose last batch Redis has refused', async () => {
+    const { redis, listener, add, sent, isQuiet } = await setUpTrusted();
+    redis.canBeQuiet = false;
+    const calls = add();
+    only((await sent()).loud).refuse('OOM command not allowed');
+    await turn();
+    expect(listener.refused).toEqual(calls);
+    redis.canBeQuiet = true;
+    expect(await isQuiet()).toBe(false);
+  });
+
+  it('that was never reached', async () => {
+    const { isQuiet, sent, addOne } = setUp();
+    addOne();
+    only((await sent()).loud).answer('1000|0*1');
+    await turn();
+    expect(await isQuiet()).toBe(false);
+  });
+});
+
+describe('the answer of a quiet batch', () => {
+  it('is asked for when calls of it are still out after 100 ms, by its number', async () => {
+    const { listener, add, sent } = await setUpTrusted();
+    const calls = add(3);
+    await sent();
+    answer(calls[1]!);
+    await pass(LATE_MS - 10);
+    expect((await sent()).loud).toEqual([]);
+    await pass(10);
+    const asked = only((await sent()).loud);
+    expect(asked.keys).toEqual(['t:S:sum', 't:F:caller']);
+    expect(asked.args).toEqual([2, SLOTS, 0, 't:P:', '"caller.3","sum",[', 0, 0, '', '']);
+    asked.answer('1000|node-a.1*1,node-b.2*2');
+    await turn();
+    expect(listener.placed).toEqual([
+      { call: calls[0], attempt: 1, incarnation: 'node-a.1', isResent: false },
+      { call: calls[1], attempt: 1, incarnation: 'node-b.2', isResent: false },
+      { call: calls[2], attempt: 1, incarnation: 'node-b.2', isResent: false },
+    ]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is not asked for when all were answered', async () => {
+    const { add, sent } = await setUpTrusted();
+    const calls = add(3);
+    await sent();
+    answer(...calls);
+    await pass(10 * LATE_MS);
+    expect((await sent()).loud).toEqual([]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is asked for once', async () => {
+    const { add, sent } = await setUpTrusted();
+    add();
+    await sent();
+    await pass(LATE_MS);
+    expect((await sent()).loud).toHaveLength(1);
+    await pass(10 * LATE_MS);
+    expect((await sent()).loud).toEqual([]);
+  });
+
+  it('is asked for no sooner and not much later when others were sent before', async () => {
+    const { add, sent } = await setUpTrusted();
+    add();
+    await sent();
+    await pass(LATE_MS / 2);
+    add();
+    await sent();
+    await pass(LATE_MS / 2);
+    expect((await sent()).loud.map(sequenceOf)).toEqual([2]);
+    await pass(LATE_MS);
+    expect((await sent()).loud.map(sequenceOf)).toEqual([3]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('leaves its service trusted if all have nodes', async () => {
+    const { add, sent, isQuiet } = await setUpTrusted();
+    add(2);
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).answer('1000|node-a.1*1,node-b.1*1');
+    await turn();
+    expect(await isQuiet()).toBe(true);
+  });
+
+  it('says why calls went to no node, and ends the trust', async () => {
+    const { listener, add, sent, isQuiet } = await setUpTrusted();
+    const [a, b] = add(2) as [Call, Call];
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).answer('1000|node-a.1*1,0*1');
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual([a]);
+    expect(listener.unplaced).toEqual([{ call: b, reason: 'no-node' }]);
+    expect(await isQuiet()).toBe(false);
+  });
+
+  it('can be that it never ran: what is wanted is sent anew, and answered', async () => {
+    const { listener, add, sent, isQuiet } = await setUpTrusted();
+    const [wanted, answered, gone] = add(3) as [Call, Call, Call];
+    await sent();
+    answer(answered);
+    gone.isSettled = true;
+    await pass(LATE_MS);
+    only((await sent()).loud).answer('1000|');
+    await turn();
+    expect(wanted.isSent).toBe(false);
+    const { loud, quiet } = await sent();
+    expect(quiet).toEqual([]);
+    const anew = only(loud);
+    expect(sequenceOf(anew)).toBe(3);
+    expect(anew.args.slice(5, 7)).toEqual([1, 0]);
+    expect(anew.args[7]).toContain(wanted.id);
+    placeAll(anew);
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual([wanted]);
+    expect(await isQuiet()).toBe(true);
+  });
+
+  it('can be that Redis refuses', async () => {
+    const { listener, add, sent, isQuiet } = await setUpTrusted();
+    const calls = add(2);
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).refuse('NOPERM no more');
+    await turn();
+    expect(listener.refused).toEqual(calls);
+    expect(await isQuiet()).toBe(false);
+  });
+
+  it('can be that the fence no longer knows', async () => {
+    const { listener, add, sent } = await setUpTrusted();
+    const calls = add(2);
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).refuse('STALE this batch is older than the fence');
+    await turn();
+    expect(listener.forgotten).toEqual(calls);
+    expect(listener.refused).toEqual([]);
+  });
+});
+
+describe('a call that was sent quietly and is taken back', () => {
+  it('has the answer asked for at the next turn', async () => {
+    const { redis, dispatcher, listener, add, sent } = await setUpTrusted();
+    const [call] = add(2) as [Call];
+    await sent();
+    giveUp(dispatcher, call);
+    expect(redis.takeScripts()).toEqual([]);
+    const asked = only((await sent()).loud);
+    expect([sequenceOf(asked), isEmpty(asked)]).toEqual([2, true]);
+    asked.answer('1000|node-a.1*2');
+    await turn();
+    expect(listener.placed[0]).toEqual({
+      call,
+      attempt: 1,
+      incarnation: 'node-a.1',
+      isResent: false,
+    });
+  });
+
+  it('has it asked for once, with all that are taken back in this turn', async () => {
+    const { dispatcher, add, sent } = await setUpTrusted();
+    const calls = add(3);
+    await sent();
+    for (const call of calls) giveUp(dispatcher, call);
+    expect((await sent()).loud).toHaveLength(1);
+    await pass(10 * LATE_MS);
+    expect((await sent()).loud).toEqual([]);
+  });
+
+  it('is not sent again if the batch never ran', async () => {
+    const { dispatcher, listener, addOne, sent } = await setUpTrusted();
+    const call = addOne();
+    await sent();
+    giveUp(dispatcher, call);
+    only((await sent()).loud).answer('1000|');
+    await turn();
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+    expect(listener.placed).toEqual([]);
+  });
+
+  it('is just left out when it waits still', async () => {
+    const { dispatcher, add, sent } = await setUpTrusted();
+    const [call, other] = add(2) as [Call, Call];
+    giveUp(dispatcher, call);
+    const { loud, quiet } = await sent();
+    expect(loud).toEqual([]);
+    expect(only(quiet).small).toBe(1);
+    expect(only(quiet).frames).toContain(other.id);
+  });
+});
+
+describe('the slots of the fence', () => {
+  it('are taken by quiet batches too: the 257th has the first asked for, and waits', async () => {
+    const { redis, dispatcher, add, sent } = await setUpTrusted();
+    // So many leave at once.
+    for (let i = 0; i < SLOTS; i++) add(32);
+    expect(redis.takeScripts()).toEqual([]);
+    expect(redis.takeQuiet()).toHaveLength(SLOTS);
+    add(32);
+    expect(redis.takeQuiet()).toEqual([]);
+    const asked = only(redis.takeScripts('dispatch'));
+    expect([sequenceOf(asked), isEmpty(asked)]).toEqual([2, true]);
+    asked.answer('1000|node.1*32');
+    const { quiet } = await sent();
+    expect(only(quiet).sequence).toBe(SLOTS + 2);
+    dispatcher.close();
+  });
+
+  it('are free again when all calls of their batch were answered', async () => {
+    const { redis, dispatcher, add } = await setUpTrusted();
+    for (let i = 0; i < 3 * SLOTS; i++) answer(...add(32));
+    expect(redis.takeScripts()).toEqual([]);
+    expect(redis.takeQuiet()).toHaveLength(3 * SLOTS);
+    dispatcher.close();
+  });
+
+  it('are free again though older batches are open', async () => {
+    const { redis, dispatcher, add } = await setUpTrusted();
+    const open = add(32 * 20);
+    for (let i = 0; i < SLOTS - 20; i++) answer(...add(32));
+    expect(redis.takeScripts()).toEqual([]);
+    answer(...open);
+    for (let i = 0; i < SLOTS; i++) answer(...add(32));
+    expect(redis.takeScripts()).toEqual([]);
+    expect(redis.takeQuiet()).toHaveLength(2 * SLOTS);
+    dispatcher.close();
+  });
+});
+
+describe('a cut connection', () => {
+  it('has quiet batches asked for when it is there again, and the nodes about their calls', async () => {
+    const { redis, dispatcher, listener, add, sent } = await setUpTrusted();
+    const calls = add(2);
+    await sent();
+    dispatcher.pause();
+    redis.canBeQuiet = false;
+    await pass(5 * LATE_MS);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+    dispatcher.resume();
+    const asked = only((await sent()).loud);
+    expect([sequenceOf(asked), isEmpty(asked), asked.args[2]]).toEqual([2, true, 10 * MINUTE]);
+    asked.answer('1000|node-a.1*2');
+    await turn();
+    expect(listener.placed).toEqual(
+      calls.map((call) => ({ call, attempt: 1, incarnation: 'node-a.1', isResent: true })),
+    );
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('may have kept them from Redis: they are sent anew', async () => {
+    const { dispatcher, listener, add, sent } = await setUpTrusted();
+    const calls = add(2);
+    await sent();
+    dispatcher.pause();
+    await turn();
+    dispatcher.resume();
+    only((await sent()).loud).answer('1000|');
+    const anew = only((await sent()).loud);
+    expect(sequenceOf(anew)).toBe(3);
+    placeAll(anew);
+    await turn();
+    expect(listener.placed).toEqual(
+      calls.map((call) => ({ call, attempt: 1, incarnation: 'node.1', isResent: false })),
+    );
+  });
+
+  it('may cut the question too', async () => {
+    const { dispatcher, addOne, sent } = await setUpTrusted();
+    addOne();
+    await sent();
+    await pass(LATE_MS);
+    for (let i = 0; i < 3; i++) {
+      const asked = only((await sent()).loud);
+      expect([sequenceOf(asked), isEmpty(asked)]).toEqual([2, true]);
+      dispatcher.pause();
+      asked.cut();
+      await turn();
+      dispatcher.resume();
+    }
+  });
+
+  it('asks before it sends what has gathered, and wants an answer: Redis may have lost its scripts', async () => {
+    const { dispatcher, add, sent } = await setUpTrusted();
+    add();
+    await sent();
+    dispatcher.pause();
+    add();
+    await turn();
+    dispatcher.resume();
+    const { loud, quiet } = await sent();
+    expect(loud.map(sequenceOf)).toEqual([2, 3]);
+    expect(quiet).toEqual([]);
+    dispatcher.close();
+  });
+
+  it('that lasts longer than the fence makes them forgotten', async () => {
+    const { dispatcher, listener, add, sent } = await setUpTrusted();
+    const calls = add(1, { timeoutMs: 60 * MINUTE });
+    await sent();
+    dispatcher.pause();
+    await pass(10 * MINUTE);
+    dispatcher.resume();
+    expect((await sent()).loud).toEqual([]);
+    expect(listener.forgotten).toEqual(calls);
+  });
+});
+
+describe('close', () => {
+  it('forgets quiet batches, and leaves no timer', async () => {
+    const { dispatcher, add, sent } = await setUpTrusted();
+    const [call] = add(2) as [Call];
+    await sent();
+    giveUp(dispatcher, call);
+    dispatcher.close();
+    expect(vi.getTimerCount()).toBe(0);
+    await pass(10 * LATE_MS);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+    dispatcher.resume();
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+  });
+});

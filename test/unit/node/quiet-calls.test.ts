@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import { Caller } from '../../../lib/node/caller.js';
+import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { FlowControl } from '../../../lib/node/flow-control.js';
+import { ReplyKind } from '../../../lib/protocol/frames.js';
+import { Keys } from '../../../lib/protocol/keys.js';
+import { fakeCall, FakePath, RecordingSink } from '../fakes/call.js';
+import { pass, turn, useFakeClock } from '../fakes/clock.js';
+import { FakeRedis, only } from '../fakes/redis.js';
+
+/** A caller with its dispatcher, of a service that is trusted. */
+async function setUp() {
+  const redis = new FakeRedis();
+  redis.canBeQuiet = true;
+  const caller = new Caller({ noNodeGraceMs: 2000 }, { moved: () => {}, timedOut: () => {} });
+  const address = { nodeId: 'caller', incarnation: 'caller.3' };
+  const flow = new FlowControl(() => {});
+  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, caller, flow);
+  dispatcher.resume();
+  const path = new FakePath();
+  path.dispatch = (call) => dispatcher.add(call);
+  path.withdraw = (call) => dispatcher.remove(call);
+  const start = () => {
+    const sink = new RecordingSink();
+    const call = fakeCall({ timeoutMs: 5000 }, path, sink);
+    caller.start(call);
+    return { call, sink };
+  };
+  const reply = (id: string, kind: ReplyKind, value: unknown, from = 'node-a.1') =>
+    caller.onReplies({ kind: 'r', from, frames: [[id, kind, 0, value]], malformed: 0 });
+  const { call } = start();
+  await turn();
+  only(redis.takeScripts()).answer('1000|node-a.1*1');
+  await turn();
+  reply(call.id, ReplyKind.RESULT, 1);
+  return { redis, caller, dispatcher, path, start, reply };
+}
+
+useFakeClock();
+
+// The refused dispatch and the next one have the same attempt number.
+it('a call that its node did not serve is not placed there by the answer that comes later', async () => {
+  const { redis, caller, path, start, reply } = await setUp();
+  const { call, sink } = start();
+  await turn();
+  expect(redis.takeQuiet()).toHaveLength(1);
+  reply(call.id, ReplyKind.REFUSAL, { code: 'CLOUDS_NO_NODE', message: 'no', details: {} });
+  await pass(101);
+  // Asked about batch 2, from which the call is gone.
+  for (const script of redis.takeScripts()) script.answer('1000|node-a.1*1');
+  await turn();
+  expect(call.place).not.toBe('node-a.1');
+  caller.onNodeLost(path, 'node-a.1');
+  expect(sink.outcome).toBeUndefined();
+});
+
+it('nothing is asked while the connection is cut, and the nodes are asked about the calls after it', async () => {
+  const { redis, caller, dispatcher, start } = await setUp();
+  const [cancelled, other] = [start(), start()];
+  await turn();
+  expect(redis.takeQuiet()).toHaveLength(1);
+  dispatcher.pause();
+  caller.cancel(cancelled.call);
+  await turn();
+  const early = redis.takeScripts();
+  expect.soft(early).toHaveLength(0);
+  dispatcher.resume();
+  for (const script of [...early, ...redis.takeScripts()]) script.answer('1000|node-a.1*2');
+  await turn();
+  expect((other.call.path as FakePath).asked).toEqual([['node-a.1', other.call.id]]);
+});
+
+it('a call that its node did not serve does not fail with the batch that it left', async () => {
+  const { redis, start, reply } = await setUp();
+  const [unserved, waiting] = [start(), start()];
+  await turn();
+  expect(redis.takeQuiet()).toHaveLength(1);
+  const refusal = { code: 'CLOUDS_NO_NODE', message: 'no', details: {} };
+  reply(unserved.call.id, ReplyKind.REFUSAL, refusal);
+  await pass(101);
+  only(redis.takeScripts()).refuse('OOM command not allowed');
+  await turn();
+  expect(waiting.sink.outcome).toBe('CLOUDS_DISCONNECTED');
+  expect(unserved.sink.outcome).toBeUndefined();
+});
