@@ -5,6 +5,10 @@ import {
   Transport,
 } from '@nestjs/microservices';
 import { CloudsClient, CloudsServer } from 'nestjs-clouds';
+import { NullClient } from './null/null.client.js';
+import { NullServer } from './null/null.server.js';
+
+export const OURS = 'nestjs-clouds';
 
 /** Where the servers of the peers are. */
 export interface Addresses {
@@ -20,9 +24,18 @@ export interface Peer {
   readonly name: string;
   /** Whether it hands each request to one of several replicas. */
   readonly balances: boolean;
+  /** Whether what Redis does for a call is its doing. */
+  readonly usesRedis: boolean;
+  /** Whether each half works by itself, the server without a caller. */
+  readonly feedsItself: boolean;
   isAvailable(addresses: Addresses): boolean;
   server(addresses: Addresses): MicroserviceOptions;
   client(addresses: Addresses): ClientProxy;
+}
+
+/** Of keys and channels of this transport. */
+export function cloudsPrefix({ run }: Addresses): string {
+  return `${run}:`;
 }
 
 function redisOptions({ redisUrl }: Addresses) {
@@ -30,19 +43,26 @@ function redisOptions({ redisUrl }: Addresses) {
   return { host: hostname, port: Number(port) };
 }
 
+const cloudsOptions = (addresses: Addresses) => ({
+  redis: addresses.redisUrl,
+  prefix: cloudsPrefix(addresses),
+});
+
 const clouds: Peer = {
-  name: 'nestjs-clouds',
+  name: OURS,
   balances: true,
+  usesRedis: true,
+  feedsItself: false,
   isAvailable: () => true,
-  server: ({ redisUrl, run }) => ({
-    strategy: new CloudsServer({ redis: redisUrl, prefix: `${run}:` }),
-  }),
-  client: ({ redisUrl, run }) => new CloudsClient({ redis: redisUrl, prefix: `${run}:` }),
+  server: (addresses) => ({ strategy: new CloudsServer(cloudsOptions(addresses)) }),
+  client: (addresses) => new CloudsClient(cloudsOptions(addresses)),
 };
 
 const redis: Peer = {
   name: 'Nest Redis',
   balances: false,
+  usesRedis: true,
+  feedsItself: false,
   isAvailable: () => true,
   server: (addresses) => ({ transport: Transport.REDIS, options: redisOptions(addresses) }),
   client: (addresses) =>
@@ -52,6 +72,8 @@ const redis: Peer = {
 const nats: Peer = {
   name: 'Nest NATS',
   balances: true,
+  usesRedis: false,
+  feedsItself: false,
   isAvailable: ({ natsUrl }) => natsUrl !== undefined,
   server: ({ natsUrl, run }) => ({
     transport: Transport.NATS,
@@ -70,6 +92,8 @@ const rmqOptions = ({ rmqUrl, run }: Addresses) => ({
 const rmq: Peer = {
   name: 'Nest RMQ',
   balances: true,
+  usesRedis: false,
+  feedsItself: false,
   isAvailable: ({ rmqUrl }) => rmqUrl !== undefined,
   server: (addresses) => ({ transport: Transport.RMQ, options: rmqOptions(addresses) }),
   client: (addresses) =>
@@ -79,6 +103,8 @@ const rmq: Peer = {
 const tcp: Peer = {
   name: 'Nest TCP',
   balances: false,
+  usesRedis: false,
+  feedsItself: false,
   isAvailable: () => true,
   server: ({ tcpPort }) => ({
     transport: Transport.TCP,
@@ -91,7 +117,18 @@ const tcp: Peer = {
     }),
 };
 
-export const PEERS: readonly Peer[] = [clouds, redis, nats, rmq, tcp];
+/** The ceiling: what Nest itself costs, with nothing between its two halves. */
+const alone: Peer = {
+  name: 'Nest alone',
+  balances: false,
+  usesRedis: false,
+  feedsItself: true,
+  isAvailable: () => true,
+  server: () => ({ strategy: new NullServer() }),
+  client: () => new NullClient(),
+};
+
+export const PEERS: readonly Peer[] = [clouds, redis, nats, rmq, tcp, alone];
 
 export function peerNamed(name: string): Peer {
   const peer = PEERS.find((one) => one.name === name);

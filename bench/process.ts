@@ -8,16 +8,18 @@ interface Answer {
   readonly error?: string;
 }
 
+interface Waiting {
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
 /** A child process that answers commands. */
 export class Worker {
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<
-    number,
-    { resolve(value: unknown): void; reject(error: Error): void }
-  >();
+  readonly #waiting = new Map<number, Waiting>();
   #next = 1;
 
-  constructor(program: 'server' | 'caller', execArgv: readonly string[] = []) {
+  constructor(program: 'server' | 'caller' | 'idle', execArgv: readonly string[] = []) {
     const file = new URL(`./programs/${program}.js`, import.meta.url);
     this.#child = fork(file, {
       execArgv: [...execArgv],
@@ -25,10 +27,6 @@ export class Worker {
     });
     this.#child.on('message', (answer: Answer) => this.#onAnswer(answer));
     this.#child.on('exit', (code, signal) => this.#onExit(`${program} ended (${signal ?? code})`));
-  }
-
-  get pid(): number {
-    return this.#child.pid!;
   }
 
   ask<T>(command: Command): Promise<T> {

@@ -3,10 +3,16 @@ import type { Addresses } from '../peers.js';
 /** What the benchmark says to a child process. Each command gets one answer. */
 export type Command =
   | { kind: 'start'; peer: string; addresses: Addresses; role?: ServerRole }
+  /** Answered with a `LoadResult`. */
   | { kind: 'run'; load: Load }
+  /** Answered with a `Usage`. */
   | { kind: 'usage' }
-  | { kind: 'count' }
-  | { kind: 'stop' };
+  /** Waits until a server has received so many events in all; answered with how many it has. */
+  | { kind: 'received'; count: number; patienceMs: number }
+  /** A server forgets the work that waits. */
+  | { kind: 'reset' }
+  /** The program `idle` sees to it that there are so many idle nodes. */
+  | { kind: 'populate'; addresses: Addresses; service: string; nodes: number };
 
 export interface ServerRole {
   /** How long a server works on one `work` request, one after the other, in ms. */
@@ -14,16 +20,20 @@ export interface ServerRole {
 }
 
 export type Load =
-  /** Calls in a closed loop. */
+  /** Calls in a closed loop: who is answered makes the next one. */
   | { kind: 'calls'; concurrency: number; bytes: number; ms: number }
-  /** Streams of `values` values each, one after the other. */
-  | { kind: 'streams'; values: number; ms: number }
-  /** One-way events. */
-  | { kind: 'events'; count: number; bytes: number }
-  /** Calls in an open loop, Poisson arrivals. */
-  | { kind: 'arrivals'; perSecond: number; ms: number }
-  /** Calls that are held open, to weigh them. */
-  | { kind: 'held'; count: number };
+  /** As `calls`, but so many of them, and their latencies are not kept. */
+  | { kind: 'soak'; concurrency: number; bytes: number; calls: number }
+  /** Streams of `values` values each. */
+  | { kind: 'streams'; concurrency: number; values: number; ms: number }
+  /** One-way events; the next is sent when the transport says that one is sent. */
+  | { kind: 'events'; concurrency: number; bytes: number; ms: number }
+  /** Calls in an open loop, Poisson arrivals; those without an answer are given up `drainMs` after the last. */
+  | { kind: 'arrivals'; perSecond: number; ms: number; drainMs: number }
+  /** Calls that are never answered, to weigh them when all has settled; they stay out until the process ends. */
+  | { kind: 'hold'; count: number; settleMs: number };
+
+export type LoadOf<K extends Load['kind']> = Extract<Load, { kind: K }>;
 
 export interface Usage {
   /** CPU time of the process so far, user and system, in microseconds. */
@@ -36,18 +46,17 @@ export interface LoadResult {
   /** Calls answered, values received, or events sent. */
   readonly done: number;
   readonly failed: number;
+  /** Calls of an open loop that were given up; their age then counts as their latency. */
+  readonly unanswered: number;
   readonly seconds: number;
-  /** Latencies in ms. */
-  readonly p50: number;
-  readonly p90: number;
-  readonly p99: number;
-  readonly max: number;
   readonly cpuUs: number;
-  /** Heap per call in flight, for `held`. */
-  readonly heapPerCall?: number;
+  /** Latencies in ms: at index q the one below which q percent of them lie, the last is the longest. */
+  readonly percentiles: readonly number[];
 }
 
+/** After a garbage collection, if the process was started with `--expose-gc`. */
 export function usage(): Usage {
+  globalThis.gc?.();
   const { user, system } = process.cpuUsage();
   const { rss, heapUsed } = process.memoryUsage();
   return { cpuUs: user + system, rssBytes: rss, heapBytes: heapUsed };

@@ -1,77 +1,47 @@
 import 'reflect-metadata';
-import { Controller, Logger, Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import {
-  EventPattern,
-  MessagePattern,
-  type MicroserviceOptions,
-  Payload,
-} from '@nestjs/microservices';
-import { type Observable, range } from 'rxjs';
+import type { MicroserviceOptions } from '@nestjs/microservices';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NullServer } from '../null/null.server.js';
 import { peerNamed } from '../peers.js';
+import { BenchController } from './bench.controller.js';
 import { serveCommands } from './child.js';
-import { type Command, type ServerRole, usage } from './messages.js';
+import { type Command, type Load, type LoadResult, usage } from './messages.js';
+import { WorkQueue } from './work-queue.js';
 
-let role: ServerRole = {};
-let events = 0;
-let previous: Promise<void> = Promise.resolve();
-
-@Controller()
-class BenchController {
-  @MessagePattern('echo')
-  echo(@Payload() data: unknown): unknown {
-    return data;
-  }
-
-  @MessagePattern('stream')
-  stream(@Payload() values: number): Observable<number> {
-    return range(0, values);
-  }
-
-  /** One request at a time, as a handler that needs a processor. */
-  @MessagePattern('work')
-  async work(): Promise<string> {
-    const mine = previous.then(
-      () => new Promise<void>((resolve) => setTimeout(resolve, role.workMs)),
-    );
-    previous = mine;
-    await mine;
-    return 'done';
-  }
-
-  @MessagePattern('hold')
-  hold(): Promise<never> {
-    return new Promise(() => undefined);
-  }
-
-  @EventPattern('tick')
-  tick(@Payload() _data: unknown): void {
-    events++;
-  }
-}
+type CommandOf<K extends Command['kind']> = Extract<Command, { kind: K }>;
 
 @Module({ controllers: [BenchController] })
 class BenchModule {}
 
-async function start(command: Extract<Command, { kind: 'start' }>): Promise<void> {
-  role = command.role ?? {};
-  const options = peerNamed(command.peer).server(command.addresses);
+let options: MicroserviceOptions;
+
+async function start({ peer, addresses, role }: CommandOf<'start'>): Promise<void> {
+  BenchController.work = new WorkQueue(role?.workMs ?? 0);
+  options = peerNamed(peer).server(addresses);
   Logger.overrideLogger(['error', 'warn']);
   const app = await NestFactory.createMicroservice<MicroserviceOptions>(BenchModule, options);
   await app.listen();
 }
 
-serveCommands(async (command) => {
-  switch (command.kind) {
-    case 'start':
-      return start(command);
-    case 'run':
-      throw new Error('a server is not given a load');
-    case 'usage':
-      return usage();
-    case 'count':
-      return events;
-    case 'stop':
-      return process.exit(0);
-  }
+/** The null transport has no caller to wait for: its server feeds itself. */
+function run(load: Load): Promise<LoadResult> {
+  const server = 'strategy' in options ? options.strategy : undefined;
+  if (server instanceof NullServer) return server.feed(load);
+  throw new Error('a server is not given a load');
+}
+
+async function received({ count, patienceMs }: CommandOf<'received'>): Promise<number> {
+  const giveUpAt = performance.now() + patienceMs;
+  while (BenchController.events < count && performance.now() < giveUpAt) await delay(1);
+  return BenchController.events;
+}
+
+serveCommands({
+  start,
+  run: ({ load }) => run(load),
+  usage,
+  received,
+  reset: () => BenchController.work.clear(),
 });
