@@ -9,6 +9,7 @@ import type { Call, CallPath, Sender, Unplaced } from './call.js';
 import { closedDuringCall, nodeLost, noTaker, streamBroken, timeIsUp } from './call-failures.js';
 import { CallTable } from './call-table.js';
 import type { CallListener } from './ports.js';
+import { release } from '../protocol/text.js';
 import { TimerWheel } from './timer-wheel.js';
 
 const BACKOFF_MS = 50;
@@ -322,6 +323,7 @@ export class Caller implements CallListener {
   /** `toCancel`: a node that has the call and need not finish it. */
   #finish(call: Call, toCancel?: string): void {
     call.isSettled = true;
+    release(call.body);
     if (call.isOneWay) this.#onOneWaySettled();
     this.#table.remove(call);
     this.#wheel.remove(call);

@@ -8,6 +8,7 @@ import type { FlowControl } from './flow-control.js';
 import { type Attempt, type Destination, headOf, LargeFrames } from './large-frames.js';
 import type { DispatchListener } from './ports.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
+import { WaitingCalls } from './waiting-calls.js';
 
 /**
  * While the script runs Redis serves nobody else. A batch of 500 takes no less time for each than one of
@@ -20,8 +21,8 @@ const MIN_EARLY_FRAMES = 32;
 const MAX_BATCH_LENGTH = 64 * 1024;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
-/** Id, time left and attempt of a frame take less. */
-const FRAME_OVERHEAD = 100;
+/** Calls with about so many bytes leave at once. Measured at 10 KB: 13 % more calls per second than with half of it, 60 % more than with all of a turn. */
+const EARLY_LENGTH = 128 * 1024;
 const PICK_ONLY = '';
 const NO_REQUESTS = [0, 0, '', ''];
 
@@ -42,7 +43,7 @@ type Answered = Pick<Destination, 'header' | 'redisMs' | 'now'>;
  * States: paused (calls wait) and running; `resume` and `pause` change it.
  */
 export class Dispatcher {
-  #waiting = new Map<string, Set<Call>>();
+  #waiting = new Map<string, WaitingCalls>();
   readonly #largeFrames: LargeFrames;
   readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
   /** Services whose last batch found nodes without a limit for all of its calls. */
@@ -65,22 +66,29 @@ export class Dispatcher {
   }
 
   add(call: Call): void {
-    const waiting = this.#waiting.get(call.service) ?? new Set();
+    const waiting = this.#waiting.get(call.service) ?? new WaitingCalls();
     if (waiting.size === 0) this.#waiting.set(call.service, waiting);
     waiting.add(call);
-    if (waiting.size >= this.#earlyFrames) this.#sendWaiting();
+    if (this.#isAlone || this.#isEarly(waiting, call)) this.#sendWaiting();
     else this.#schedule();
   }
 
+  /** Nothing is out, and nothing waits: whoever makes calls one after the other need not wait for the end of the turn. */
+  get #isAlone(): boolean {
+    return this.listener.inFlight === 1 && this.#flush === undefined;
+  }
+
   /** Caller, Redis and nodes then work at the same time instead of one after the other. */
-  get #earlyFrames(): number {
-    return Math.min(MAX_FRAMES, Math.max(MIN_EARLY_FRAMES, this.listener.inFlight / 2));
+  #isEarly(waiting: WaitingCalls, { body }: Call): boolean {
+    const frames = Math.max(MIN_EARLY_FRAMES, this.listener.inFlight / 2);
+    if (waiting.size >= Math.min(MAX_FRAMES, frames)) return true;
+    return waiting.length + body.length > EARLY_LENGTH;
   }
 
   /** One that was sent quietly has to be cancelled at its node, which is found out at once. */
   remove(call: Call): void {
     if (call.isSent) this.#unanswered.askSoon();
-    else this.#waiting.get(call.service)?.delete(call);
+    else this.#waiting.get(call.service)?.remove(call);
   }
 
   /** A node that was full may have room again. */
@@ -141,10 +149,10 @@ export class Dispatcher {
   }
 
   /** Whether all could be sent; if not, the next answer makes room. */
-  #sendSome(service: string, calls: Set<Call>, now: number): boolean {
+  #sendSome(service: string, calls: WaitingCalls, now: number): boolean {
     while (calls.size > 0) {
       if (!this.#unanswered.hasRoomFor(this.#sequence + 1)) return false;
-      const some = takeSome(calls);
+      const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH);
       if (some.length === 0) continue;
       const batch = new Batch(service, ++this.#sequence, now, some);
       const requests = this.#requestArgs(batch, now);
@@ -287,19 +295,6 @@ export class Dispatcher {
 /** Its node is there, and will take more: what the next batch says can wait. */
 function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
   return unplaced === undefined && member === incarnation;
-}
-
-/** Takes the oldest calls out, as many as may travel in one batch. */
-function takeSome(calls: Set<Call>): Call[] {
-  const taken: Call[] = [];
-  let length = 0;
-  for (const call of calls) {
-    if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
-    if (taken.length === MAX_FRAMES || (length > MAX_BATCH_LENGTH && taken.length > 0)) break;
-    calls.delete(call);
-    if (!call.isSettled) taken.push(call);
-  }
-  return taken;
 }
 
 function frameOf(call: Call, now: number): string {

@@ -36,6 +36,7 @@ interface Delivery extends Origin {
 export class Executor implements Responder {
   readonly #running = new ChurnMap<string, IncomingRequest>();
   #handled = 0;
+  #isAccepting = false;
   readonly #idleListeners = new Set<() => void>();
 
   constructor(
@@ -62,7 +63,10 @@ export class Executor implements Responder {
     registration.taken += frames.length + malformed;
     if (malformed > 0) this.outbox.point(registration, malformed);
     const delivery = { from, registration, ageMs: this.clock.ageMs(redisMs) };
+    this.#isAccepting = true;
     for (const frame of frames) this.#acceptOne(delivery, frame);
+    this.#isAccepting = false;
+    if (this.#running.size === 0) this.outbox.send();
   }
 
   /** The caller has lost its connection: it waits in another inbox now, and may have missed the reply. */
@@ -118,7 +122,7 @@ export class Executor implements Responder {
 
   value(request: IncomingRequest, value: unknown): void {
     if (request.isSettled || !request.isWanted || request.isOneWay) return;
-    let json: string;
+    let json: Text;
     try {
       json = encodeData(value, this.maxPayloadBytes);
     } catch (error) {
@@ -161,7 +165,13 @@ export class Executor implements Responder {
     this.#handled++;
     if (frame !== undefined) this.outbox.reply(request.from, frame);
     this.outbox.point(count);
-    if (this.#running.size === 0) for (const onIdle of this.#idleListeners) onIdle();
+    if (this.#running.size === 0) this.#onIdle();
+  }
+
+  /** No other reply is about to come, so there is nothing to wait for. */
+  #onIdle(): void {
+    if (!this.#isAccepting) this.outbox.send();
+    for (const onIdle of this.#idleListeners) onIdle();
   }
 
   // --- what arrives ---

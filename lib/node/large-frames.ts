@@ -7,8 +7,10 @@ import type { Call } from './call.js';
 import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
 import type { DispatchListener } from './ports.js';
 
-/** The head of a message takes less; so does that of a frame. */
-const OVERHEAD_BYTES = 2 * 1024;
+/** What a message has around its header, and a frame around its body, takes less. */
+const OVERHEAD_BYTES = 100;
+/** No UTF-16 unit takes more in UTF-8. */
+const MAX_BYTES_PER_UNIT = 3;
 
 export interface Attempt {
   readonly call: Call;
@@ -51,7 +53,7 @@ export class LargeFrames {
   ) {}
 
   send(to: Destination, attempts: readonly Attempt[]): void {
-    for (const some of inParcels(attempts)) this.#send({ to, attempts: some });
+    for (const some of inParcels(to, attempts)) this.#send({ to, attempts: some });
   }
 
   /** A node that was full may have room again. */
@@ -131,7 +133,8 @@ function isCurrent({ call, attempt }: Attempt): boolean {
 }
 
 /** Several frames share a message, as long as it is not one that its receiver has to acknowledge. */
-function inParcels(attempts: readonly Attempt[]): Attempt[][] {
+function inParcels({ header }: Destination, attempts: readonly Attempt[]): Attempt[][] {
+  const emptyBytes = header.length * MAX_BYTES_PER_UNIT + OVERHEAD_BYTES;
   const parcels: Attempt[][] = [];
   let bytes = Infinity;
   for (const attempt of attempts) {
@@ -141,7 +144,7 @@ function inParcels(attempts: readonly Attempt[]): Attempt[][] {
       parcels.at(-1)!.push(attempt);
     } else {
       parcels.push([attempt]);
-      bytes = length;
+      bytes = emptyBytes + length;
     }
   }
   return parcels;

@@ -3,13 +3,16 @@ import { idsMessage, receivedMessage, replyMessage } from '../protocol/encode.js
 import { MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import { byteLength, startsWith, type Text } from '../protocol/text.js';
+import { byteLength, release, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
 import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
+import { heldMessage, type SentMessage } from './recent-replies.js';
 import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
 import { type SentReplies, Unconfirmed } from './unconfirmed.js';
 
+/** About so many bytes of replies leave at once, so that Redis and the callers work while the next are being made. */
+const EARLY_LENGTH = 128 * 1024;
 /** Up to this many ids of 16 characters are one message. */
 const MAX_IDS = 5000;
 
@@ -28,6 +31,8 @@ export class Outbox {
   #replies = new Map<string, Text[]>();
   /** Counts that owe points. */
   #debtors: PointCount[] = [];
+  /** Of the replies that came since something was sent, in UTF-16 units or bytes. */
+  #length = 0;
   /** The batch that takes more ids, by kind and receiver. */
   readonly #ids = new Map<string, IdBatch>();
   #idBatches: IdBatch[] = [];
@@ -56,7 +61,9 @@ export class Outbox {
     const frames = this.#replies.get(to);
     if (frames) frames.push(frame);
     else this.#replies.set(to, [frame]);
-    this.#schedule();
+    this.#length += frame.length;
+    if (this.#length + frame.length > EARLY_LENGTH) this.#send();
+    else this.#schedule();
   }
 
   /** One value of a stream: whether somebody gets it is to be known at once, as the next ones follow. */
@@ -66,10 +73,11 @@ export class Outbox {
   }
 
   /** The answer that this node has given to a call, as a frame; also while that waits to be sent. */
-  answerTo(id: string): Text | undefined {
+  answerTo(id: string): string | undefined {
     const head = `["${id}",`;
     for (const frames of this.#replies.values()) {
-      const answer = frames.find((one) => startsWith(one, head) && isAnswer(ownReplyFrame(one)));
+      const texts = frames.map(String).filter((text) => text.startsWith(head));
+      const answer = texts.find((text) => isAnswer(ownReplyFrame(text)));
       if (answer !== undefined) return answer;
     }
     return this.keeper.find(id);
@@ -99,7 +107,6 @@ export class Outbox {
 
   /** Tells the sender of long messages that so much of them was read. */
   received(from: string, length: number): void {
-    this.#wantsAnswer = true;
     this.#received.set(from, (this.#received.get(from) ?? 0) + length);
     this.#schedule();
   }
@@ -109,10 +116,15 @@ export class Outbox {
     if (this.#replies.has(to)) this.#schedule();
   }
 
-  /** Sends what is waiting, and resolves when Redis has all that was sent, or cannot be reached. */
-  async flushed(): Promise<void> {
+  /** Sends what is waiting now instead of at the end of the turn. */
+  send(): void {
     this.#cancelFlush();
     this.#send();
+  }
+
+  /** Sends what is waiting, and resolves when Redis has all that was sent, or cannot be reached. */
+  async flushed(): Promise<void> {
+    this.send();
     await Promise.all([this.#sending, this.#unconfirmed.check()]);
   }
 
@@ -162,26 +174,28 @@ export class Outbox {
   }
 
   #send(): void {
+    this.#length = 0;
     if (!this.redis.isUp) return this.#keepAll();
     const commands: Command[] = [];
     // Points first: Redis writes last to whom it answered first, and the callers are to be first.
     this.#takePoints(commands);
-    const batches = this.#takeReplies();
     const first = commands.length;
-    for (const { to, message } of batches) commands.push(['publish', this.keys.inbox(to), message]);
+    const batches = this.#takeReplies(commands);
     this.#takeReceived(commands);
     this.#takeStrays(commands);
     this.#takeIds(commands);
     if (commands.length === 0) return;
-    const isQuiet = this.redis.canBeQuiet && !this.#wantsAnswer && commands.every(isText);
-    this.#wantsAnswer = this.#replies.size > 0;
+    const isQuiet = this.redis.canBeQuiet && !this.#wantsAnswer;
+    // Values may be among what waits for room.
+    this.#wantsAnswer &&= this.#replies.size > 0;
     if (isQuiet) this.#sendQuietly(commands, batches);
-    else this.#sending = this.#deliver(commands, batches, first);
+    else this.#sending = this.#deliver(commands, batches.map(held), first);
+    for (const { text } of batches) release(text);
   }
 
-  #sendQuietly(commands: readonly Command[], batches: readonly SentReplies[]): void {
+  #sendQuietly(commands: readonly Command[], batches: readonly ReplyBatch[]): void {
     this.redis.sendQuietly(commands);
-    for (const batch of batches) this.#unconfirmed.add(batch);
+    for (const { to, message } of batches) this.#unconfirmed.add({ to, message });
   }
 
   /** Without a connection: the callers ask for their replies when both are back. */
@@ -191,8 +205,8 @@ export class Outbox {
       for (let first = 0; first < frames.length;) {
         const next = endOfBatch(frames, first);
         const message = replyMessage(incarnation, frames.slice(first, next));
-        this.keeper.keepRecent(message, next - first);
-        this.keeper.keepUnclaimed(message);
+        this.keeper.keepUnclaimed(this.keeper.keepRecent(message, next - first));
+        release(message);
         first = next;
       }
     }
@@ -219,31 +233,31 @@ export class Outbox {
     }
   }
 
-  #onUnclaimed(message: Text): void {
+  #onUnclaimed(message: SentMessage): void {
     for (const id of this.keeper.keepUnclaimed(message)) this.listener.onUnclaimed(id);
   }
 
-  #takeReplies(): SentReplies[] {
-    const batches: SentReplies[] = [];
+  #takeReplies(commands: Command[]): ReplyBatch[] {
+    const batches: ReplyBatch[] = [];
     const waiting = this.#replies;
     // A new Map each time, not one that is emptied: see ChurnMap.
     this.#replies = new Map();
     for (const [to, frames] of waiting) {
-      const left = this.#takeFor(to, frames, batches);
+      const left = this.#takeFor(to, frames, commands, batches);
       if (left.length > 0) this.#replies.set(to, left);
     }
     return batches;
   }
 
   /** Returns what has to wait, in its order: values of a stream must not overtake each other. */
-  #takeFor(to: string, frames: Text[], batches: SentReplies[]): Text[] {
+  #takeFor(to: string, frames: Text[], commands: Command[], batches: ReplyBatch[]): Text[] {
     let first = 0;
     while (first < frames.length) {
       const next = endOfBatch(frames, first);
-      const message = replyMessage(this.address.incarnation, frames.slice(first, next));
-      if (!this.flow.take(to, byteLength(message))) break;
-      this.keeper.keepRecent(message, next - first);
-      batches.push({ to, message, replies: next - first });
+      const text = replyMessage(this.address.incarnation, frames.slice(first, next));
+      if (!this.flow.take(to, byteLength(text))) break;
+      commands.push(['publish', this.keys.inbox(to), text]);
+      batches.push({ to, text, message: this.keeper.keepRecent(text, next - first) });
       first = next;
     }
     return frames.slice(first);
@@ -299,6 +313,10 @@ export class Outbox {
   }
 }
 
+interface ReplyBatch extends SentReplies {
+  readonly text: Text;
+}
+
 type IdsKind = typeof MessageKind.CANCEL | typeof MessageKind.ASK;
 
 interface IdBatch {
@@ -307,12 +325,12 @@ interface IdBatch {
   readonly ids: string[];
 }
 
-/** The driver's part of bytes is done better by the driver. */
-function isText(command: Command): boolean {
-  return !command.some((argument) => Buffer.isBuffer(argument));
+/** Until Redis answers: others may leave meanwhile, more than are kept. */
+function held({ to, text, message }: ReplyBatch): SentReplies {
+  return { to, message: heldMessage(text.toString(), message.replies) };
 }
 
-/** Longer messages than need be cost more than they save: V8 puts long strings aside. Where the message that begins with the reply number `first` ends. */
+/** Where the message ends that begins with the reply number `first`. Longer ones cost more than they save. */
 function endOfBatch(frames: readonly Text[], first: number): number {
   let length = frames[first]!.length;
   let next = first + 1;

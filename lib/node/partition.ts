@@ -27,13 +27,15 @@ import { Sweeper } from './sweeper.js';
 import { Watch } from './watch.js';
 
 /** A batch has at most 4 MiB of small frames, or one large one. */
-const MAX_BATCH_LENGTH = 6 * 1024 * 1024;
+const MAX_BATCH_BYTES = 6 * 1024 * 1024;
 /** Services whose members one beat looks through. */
 const SWEEPS_PER_BEAT = 2;
 const MAX_PREDECESSORS = 20;
 const REOPEN_MS = SECOND / 2;
 /** How long Redis has to take note that the node goes. */
 const FAREWELL_MS = 1 * SECOND;
+
+const LOGGED_BYTES = 1000;
 
 /** The parts of a node's description that its partitions do not know. */
 export type Describe = () => Readonly<Record<string, unknown>>;
@@ -291,16 +293,17 @@ export class Partition implements CallPath, Identity {
 
   // --- what arrives ---
 
-  onMessage(channel: string, text: string, bytes: number): void {
+  onMessage(channel: string, bytes: Buffer): void {
     if (channel !== this.inbox) return;
     let message: Message;
     try {
-      message = decodeMessage(text, MAX_BATCH_LENGTH + this.options.maxPayloadBytes);
+      message = decodeMessage(bytes, MAX_BATCH_BYTES + this.options.maxPayloadBytes);
     } catch (error) {
-      return this.#onDropped(error as DroppedMessage, text);
+      return this.#onDropped(error as DroppedMessage, bytes);
     }
-    if ('malformed' in message && message.malformed > 0) this.reporter.dropped('malformed', text);
-    this.#acknowledge(message, bytes);
+    if ('malformed' in message && message.malformed > 0)
+      this.reporter.dropped('malformed', beginningOf(bytes));
+    this.#acknowledge(message, bytes.length);
     this.#route(message);
   }
 
@@ -332,13 +335,13 @@ export class Partition implements CallPath, Identity {
     }
   }
 
-  #onDropped({ reason, from, id }: DroppedMessage, text: string): void {
-    this.reporter.dropped(reason, text);
+  #onDropped({ reason, from, id }: DroppedMessage, bytes: Buffer): void {
+    this.reporter.dropped(reason, beginningOf(bytes));
     if (from === undefined || id === undefined) return;
     const limit = this.options.maxPayloadBytes;
     const error =
       reason === 'too-large'
-        ? new CloudsPayloadTooLargeError(messages.payloadTooLarge(text.length, limit))
+        ? new CloudsPayloadTooLargeError(messages.payloadTooLarge(bytes.length, limit))
         : new CloudsUnserializableError(messages.malformedRequest());
     this.#outbox.reply(from, refusalFrame(id, 0, error));
   }
@@ -359,4 +362,9 @@ export class Partition implements CallPath, Identity {
       this.sweeper.sample(service).catch(() => undefined);
     }
   }
+}
+
+/** As much as a log line can want. */
+function beginningOf(bytes: Buffer): string {
+  return bytes.toString('utf8', 0, LOGGED_BYTES);
 }

@@ -3,9 +3,8 @@ import { SECOND } from '../common/durations.js';
 import { ownReplyFrames } from '../protocol/decode.js';
 import { type ReplyFrame, ReplyKind } from '../protocol/frames.js';
 import type { Text } from '../protocol/text.js';
+import { RecentReplies, type SentMessage } from './recent-replies.js';
 
-const RECENT_REPLIES = 4096;
-const RECENT_LENGTH = 8 * 1024 * 1024;
 const UNCLAIMED_REPLIES = 10_000;
 const UNCLAIMED_LENGTH = 16 * 1024 * 1024;
 const UNCLAIMED_MS = 10 * SECOND;
@@ -17,13 +16,6 @@ const NOT_RUN: ReadonlySet<string> = new Set([
   CloudsErrorCode.EXPIRED,
 ]);
 
-interface Recent {
-  readonly message: Text;
-  readonly replies: number;
-}
-
-const FORGOTTEN: Recent = { message: '', replies: 0 };
-
 interface Unclaimed {
   readonly frame: string;
   readonly keptAt: number;
@@ -34,28 +26,20 @@ interface Unclaimed {
  * sent, and for some seconds those that nobody received. Both are bounded.
  */
 export class ReplyKeeper {
-  /** Whole messages: one text for all replies of a turn costs the garbage collector next to nothing. */
-  readonly #recent: Recent[] = [];
-  /** Where those begin that are still kept. */
-  #oldest = 0;
-  #recentReplies = 0;
-  #recentLength = 0;
+  readonly #recent = new RecentReplies();
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
   /** A message with so many replies that is being sent. */
-  keepRecent(message: Text, replies: number): void {
-    if (message.length > RECENT_LENGTH) return;
-    this.#recent.push({ message, replies });
-    this.#recentReplies += replies;
-    this.#recentLength += message.length;
-    while (this.#recentReplies > RECENT_REPLIES || this.#recentLength > RECENT_LENGTH)
-      this.#forgetOldest();
+  keepRecent(message: Text, replies: number): SentMessage {
+    return this.#recent.add(message, replies);
   }
 
   /** A message that reached nobody. Returns the ids of the streams of which it has values. */
-  keepUnclaimed(message: Text): string[] {
-    const frames = ownReplyFrames(message);
+  keepUnclaimed(message: SentMessage): string[] {
+    const text = message.text();
+    if (text === undefined) return [];
+    const frames = ownReplyFrames(text);
     for (const frame of frames) {
       if (isAnswer(frame)) this.#keepUnclaimed(frame[0], JSON.stringify(frame));
     }
@@ -78,10 +62,7 @@ export class ReplyKeeper {
 
   /** Seldom asked, so it searches the texts. */
   #findRecent(id: string): string | undefined {
-    const sought = `["${id}",`;
-    for (let i = this.#recent.length - 1; i >= this.#oldest; i--) {
-      const { message } = this.#recent[i]!;
-      if (!message.includes(sought)) continue;
+    for (const message of this.#recent.having(Buffer.from(`["${id}",`))) {
       const frame = ownReplyFrames(message).find((one) => one[0] === id && isAnswer(one));
       if (frame) return JSON.stringify(frame);
     }
@@ -97,16 +78,6 @@ export class ReplyKeeper {
         break;
       this.#forget(oldest);
     }
-  }
-
-  #forgetOldest(): void {
-    const { replies, message } = this.#recent[this.#oldest]!;
-    this.#recentReplies -= replies;
-    this.#recentLength -= message.length;
-    this.#recent[this.#oldest++] = FORGOTTEN;
-    if (this.#oldest < RECENT_REPLIES) return;
-    this.#recent.splice(0, this.#oldest);
-    this.#oldest = 0;
   }
 
   #forget(id: string): void {

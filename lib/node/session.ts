@@ -131,7 +131,7 @@ export class Session {
     this.listener.onWarning(messages.redisTrouble(this.link.address, reasonOf(error)));
   }
 
-  #onMessage(channel: string, text: string, bytes: number): void {
-    for (const partition of this.partitions) partition.onMessage(channel, text, bytes);
+  #onMessage(channel: string, bytes: Buffer): void {
+    for (const partition of this.partitions) partition.onMessage(channel, bytes);
   }
 }

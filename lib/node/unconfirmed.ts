@@ -1,17 +1,17 @@
 import type { Keys } from '../protocol/keys.js';
-import type { Text } from '../protocol/text.js';
 import type { RedisPort } from '../redis/link.js';
+import { MAX_BYTES as RECENT_BYTES, type SentMessage } from './recent-replies.js';
 
 /** How long it may take to notice that a caller was not there. */
 const CHECK_MS = 100;
-/** Fewer than the recent replies that are kept in any case, so none is lost before it is checked. */
 const MAX_REPLIES = 2048;
+/** Half of what is kept of recent replies: none is lost before it is checked. */
+const MAX_LENGTH = RECENT_BYTES / 2;
 
 export interface SentReplies {
   /** The incarnation of the caller. */
   readonly to: string;
-  readonly message: Text;
-  readonly replies: number;
+  readonly message: SentMessage;
 }
 
 /**
@@ -21,18 +21,20 @@ export interface SentReplies {
 export class Unconfirmed {
   #sent: SentReplies[] = [];
   #replies = 0;
+  #length = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly redis: RedisPort,
     private readonly keys: Keys,
-    private readonly onUnclaimed: (message: Text) => void,
+    private readonly onUnclaimed: (message: SentMessage) => void,
   ) {}
 
   add(sent: SentReplies): void {
     this.#sent.push(sent);
-    this.#replies += sent.replies;
-    if (this.#replies >= MAX_REPLIES) void this.check();
+    this.#replies += sent.message.replies;
+    this.#length += sent.message.length;
+    if (this.#replies >= MAX_REPLIES || this.#length >= MAX_LENGTH) void this.check();
     else this.#timer ??= setTimeout(() => void this.check(), CHECK_MS);
   }
 
@@ -57,7 +59,7 @@ export class Unconfirmed {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#sent = [];
-    this.#replies = 0;
+    this.#replies = this.#length = 0;
   }
 
   /** After a cut nobody is known to be there: the callers ask when both are back. */

@@ -12,13 +12,14 @@ import {
 } from './frames.js';
 import { isIncarnation } from './ids.js';
 import { MAX_DATA_DEPTH } from './payload.js';
-import type { Text } from './text.js';
 
 const ENVELOPE_DEPTH = 3;
 const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const MAX_REPLY_KIND = ReplyKind.UNKNOWN;
 /** Where a batch too large to parse says whom to tell: the return address and the first call's id. */
 const REQUEST_HEAD = /^\[\d+,"q",\d+,"([^"]{1,80})","(?:[^"\\]|\\.){1,1600}",\[\["([^"]{1,64})"/;
+
+const MAX_HEAD_BYTES = 4096;
 
 export class DroppedMessage extends Error {
   constructor(
@@ -35,19 +36,19 @@ export class DroppedMessage extends Error {
  * Reads one message off the wire. Frames of a batch that cannot be read are left out and counted.
  * @throws DroppedMessage for everything else that is not of this protocol; nothing else is thrown.
  */
-export function decodeMessage(text: string, maxLength: number): Message {
-  if (text.length > maxLength) throw dropped('too-large', text);
-  if (isDeeperThan(text, MAX_DATA_DEPTH + ENVELOPE_DEPTH)) throw dropped('too-deep', text);
-  const parts = parse(text);
+export function decodeMessage(bytes: Buffer, maxBytes: number): Message {
+  if (bytes.length > maxBytes) throw dropped('too-large', bytes);
+  if (isDeeperThan(bytes, MAX_DATA_DEPTH + ENVELOPE_DEPTH)) throw dropped('too-deep', bytes);
+  const parts = parse(bytes.toString());
   if (!Array.isArray(parts)) throw new DroppedMessage('malformed');
-  if (parts[0] !== PROTOCOL_VERSION) throw dropped('unknown-version', text);
+  if (parts[0] !== PROTOCOL_VERSION) throw dropped('unknown-version', bytes);
   const message = readMessage(parts);
   if (message === undefined) throw new DroppedMessage('malformed');
   return message;
 }
 
-function dropped(reason: DropReason, text: string): DroppedMessage {
-  const [, from, id] = REQUEST_HEAD.exec(text.slice(0, 4096)) ?? [];
+function dropped(reason: DropReason, bytes: Buffer): DroppedMessage {
+  const [, from, id] = REQUEST_HEAD.exec(bytes.toString('utf8', 0, MAX_HEAD_BYTES)) ?? [];
   return isIncarnation(from) && isCallId(id)
     ? new DroppedMessage(reason, from, id)
     : new DroppedMessage(reason);
@@ -114,13 +115,13 @@ function readReplies(parts: unknown[]): Message | undefined {
 }
 
 /** The frames of a message that this process has made itself. */
-export function ownReplyFrames(message: Text): ReplyFrame[] {
-  return (JSON.parse(message.toString()) as [number, string, string, ReplyFrame[]])[3];
+export function ownReplyFrames(message: string): ReplyFrame[] {
+  return (JSON.parse(message) as [number, string, string, ReplyFrame[]])[3];
 }
 
 /** A frame that this process has made itself. */
-export function ownReplyFrame(frame: Text): ReplyFrame {
-  return JSON.parse(frame.toString()) as ReplyFrame;
+export function ownReplyFrame(frame: string): ReplyFrame {
+  return JSON.parse(frame) as ReplyFrame;
 }
 
 /** The id is only looked up, so whatever it says does no harm. */

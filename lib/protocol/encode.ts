@@ -13,7 +13,7 @@ export function requestHeader(from: string, service: string): string {
 }
 
 /** The metadata and data of a request, made once per call and used by all of its attempts. */
-export function requestBody(metadata: Metadata | undefined, dataJson: string): Text {
+export function requestBody(metadata: Metadata | undefined, dataJson: Text): Text {
   const metadataJson = metadata === undefined ? String(NO_METADATA) : JSON.stringify(metadata);
   return dataJson === '' ? metadataJson : wrapText(`${metadataJson},`, dataJson, '');
 }
@@ -39,15 +39,15 @@ export function requestMessage(
   return joinTexts([...parts, ']]']);
 }
 
-export function resultFrame(id: string, dataJson: string): Text {
+export function resultFrame(id: string, dataJson: Text): Text {
   return dataJson === '' ? endFrame(id, 0) : replyFrame(id, ReplyKind.RESULT, 0, dataJson);
 }
 
-export function valueFrame(id: string, sequence: number, dataJson: string): Text {
+export function valueFrame(id: string, sequence: number, dataJson: Text): Text {
   return replyFrame(id, ReplyKind.VALUE, sequence, dataJson === '' ? 'null' : dataJson);
 }
 
-function replyFrame(id: string, kind: ReplyKind, count: number, json: string): Text {
+function replyFrame(id: string, kind: ReplyKind, count: number, json: Text): Text {
   return wrapText(`["${id}",${kind},${count},`, json, ']');
 }
 
@@ -107,7 +107,7 @@ function errorProperties(error: Error): Record<string, unknown> {
 }
 
 /** An error must arrive even if what hangs on it cannot be written: then its text alone does. */
-function errorJson(value: unknown, maxBytes: number): string {
+function errorJson(value: unknown, maxBytes: number): Text {
   try {
     return encodeData(value, maxBytes) || 'null';
   } catch {

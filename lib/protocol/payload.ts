@@ -1,6 +1,7 @@
 import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { isDeeperThan } from './depth.js';
+import { isDeeperThan, mayBeDeeperThan } from './depth.js';
+import { plainStringJson } from './plain-string.js';
 import { byteLength, type Text } from './text.js';
 
 /** How deep data may nest; what is around it in a message takes three more levels. */
@@ -13,13 +14,25 @@ const MAX_BYTES_PER_UNIT = 3;
  * @throws CloudsUnserializableError if it is circular, too deep, or has a BigInt, function or symbol in its place.
  * @throws CloudsPayloadTooLargeError if it takes more than `maxBytes` bytes.
  */
-export function encodeData(data: unknown, maxBytes: number): string {
+export function encodeData(data: unknown, maxBytes: number): Text {
   if (data === undefined) return '';
+  if (typeof data === 'string') return encodeString(data, maxBytes);
   const json = stringify(data);
   if (json.length * MAX_BYTES_PER_UNIT > maxBytes) checkSize(json, maxBytes);
-  if (typeof data === 'object' && isDeeperThan(json, MAX_DATA_DEPTH)) {
+  if (isTooDeep(data, json)) {
     throw new CloudsUnserializableError(messages.unserializable(messages.tooDeep(MAX_DATA_DEPTH)));
   }
+  return json;
+}
+
+function isTooDeep(data: unknown, json: string): boolean {
+  if (!mayBeDeeperThan(data, MAX_DATA_DEPTH)) return false;
+  return isDeeperThan(Buffer.from(json), MAX_DATA_DEPTH);
+}
+
+function encodeString(data: string, maxBytes: number): Text {
+  const json = plainStringJson(data) ?? JSON.stringify(data);
+  if (json.length * MAX_BYTES_PER_UNIT > maxBytes) checkSize(json, maxBytes);
   return json;
 }
 

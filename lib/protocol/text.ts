@@ -1,47 +1,80 @@
-/**
- * A part of a message. Long ones are UTF-8 bytes, which lie outside of the garbage collector's heap: it
- * would copy a long string about for as long as the call is out.
- */
-export type Text = string | Buffer;
+import { Block } from '../common/blocks.js';
+
+/** A part of a message. */
+export type Text = string | LongText;
 
 /** From this length on, in UTF-16 units. */
-const LONG = 16 * 1024;
+export const LONG = 4 * 1024;
+
+/**
+ * A text in pieces, which the socket joins and nobody before: each joining would copy it. No character of four
+ * bytes may lie across two pieces.
+ */
+export class LongText {
+  /** In bytes. */
+  readonly length: number;
+
+  constructor(readonly pieces: readonly (string | Block)[]) {
+    let length = 0;
+    for (const piece of pieces) length += lengthOf(piece);
+    this.length = length;
+  }
+
+  /** The text must not be used any more: its memory is, as soon as all writes are done. */
+  release(): void {
+    for (const piece of this.pieces) if (piece instanceof Block) piece.release();
+  }
+
+  toString(): string {
+    return this.pieces
+      .map((piece) => (piece instanceof Block ? piece.bytes.toString() : piece))
+      .join('');
+  }
+}
 
 export function byteLength(text: Text): number {
   return typeof text === 'string' ? Buffer.byteLength(text) : text.length;
 }
 
-export function startsWith(text: Text, beginning: string): boolean {
-  if (typeof text === 'string') return text.startsWith(beginning);
-  return text.toString('latin1', 0, beginning.length) === beginning;
+/** Of a text that nobody needs any more. */
+export function release(text: Text): void {
+  if (typeof text !== 'string') text.release();
 }
 
 /** `text` with what goes before and behind it. */
 export function wrapText(before: string, text: Text, behind: string): Text {
-  if (typeof text === 'string' && text.length <= LONG) return before + text + behind;
-  return toBytes([before, text, behind]);
+  if (typeof text !== 'string') return new LongText([before, ...text.pieces, behind]);
+  if (text.length > LONG) return new LongText([before, blockOf(text), behind]);
+  return before + text + behind;
 }
 
+/** A string if all of the parts are. */
 export function joinTexts(parts: readonly Text[]): Text {
-  let length = 0;
-  let isString = true;
-  for (const part of parts) {
-    length += part.length;
-    isString &&= typeof part === 'string';
-  }
-  return isString && length <= LONG ? parts.join('') : toBytes(parts);
+  if (parts.every((part) => typeof part === 'string')) return parts.join('');
+  return new LongText(parts.flatMap((part) => (typeof part === 'string' ? part : part.pieces)));
 }
 
-function toBytes(parts: readonly Text[]): Buffer {
-  const lengths = parts.map(byteLength);
-  const bytes = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + length, 0));
-  let at = 0;
-  parts.forEach((part, index) => {
-    const length = lengths[index]!;
-    if (typeof part !== 'string') bytes.set(part, at);
-    // As many bytes as units: the text is ASCII, and need not be encoded.
-    else bytes.write(part, at, length, length === part.length ? 'latin1' : 'utf8');
-    at += length;
-  });
-  return bytes;
+/** Writes as many bytes as `byteLength` says. */
+export function writeText(target: Buffer, offset: number, text: Text): void {
+  let at = offset;
+  for (const piece of typeof text === 'string' ? [text] : text.pieces) {
+    if (piece instanceof Block) at += piece.bytes.copy(target, at);
+    else at += writeString(target, at, piece, Buffer.byteLength(piece));
+  }
+}
+
+function lengthOf(piece: string | Block): number {
+  return piece instanceof Block ? piece.bytes.length : Buffer.byteLength(piece);
+}
+
+function blockOf(text: string): Block {
+  const length = Buffer.byteLength(text);
+  const block = new Block(length);
+  writeString(block.bytes, 0, text, length);
+  return block;
+}
+
+/** As many bytes as units: the text is ASCII, and need not be encoded. */
+function writeString(target: Buffer, offset: number, text: string, length: number): number {
+  return target.write(text, offset, length, length === text.length ? 'latin1' : 'utf8');
 }

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { Command as RedisCommand, Redis, ReplyError } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import { CloudsDisconnectedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
 import { addressOf, clientSettings } from './client-settings.js';
-import { type Argument, quietText } from './quiet.js';
 import { canSkipAnswers, checkServerVersion } from './server-version.js';
+import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
-export type Command = [name: string, ...args: Argument[]];
+export type { Command };
 
 /** The answer to one command of a pipeline. */
 export interface Answer {
@@ -28,7 +28,7 @@ export interface RedisPort {
     args: readonly (string | number)[],
   ): Promise<unknown>;
   /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
-  pipeline(commands: Command[]): Promise<Answer[]>;
+  pipeline(commands: readonly Command[]): Promise<Answer[]>;
   /** Whether Redis lets us do without its answers. */
   readonly canBeQuiet: boolean;
   /**
@@ -47,8 +47,7 @@ export interface LinkEvents {
   up: [];
   /** The connection is gone; the link makes a new one by itself. */
   down: [];
-  /** With the number of its bytes. */
-  message: [channel: string, text: string, bytes: number];
+  message: [channel: string, bytes: Buffer];
   error: [error: Error];
 }
 
@@ -143,12 +142,12 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   }
 
   /** Not the driver's own pipeline: that copies its 500 methods for each, which takes longer than the work. */
-  async pipeline(commands: Command[]): Promise<Answer[]> {
+  async pipeline(commands: readonly Command[]): Promise<Answer[]> {
     const client = this.#client;
     if (client === undefined) throw new Error('the link is closed');
     const { stream } = client;
     stream?.cork();
-    const sent = commands.map(([name, ...args]) => answerTo(client, name, args));
+    const sent = commands.map((command) => answerTo(client, command));
     stream?.uncork();
     const answers = await Promise.all(sent);
     const cut = answers.find(({ error }) => error !== null && !isRedisReply(error));
@@ -166,7 +165,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   /** Past the driver, which waits for an answer to every command that it knows of. */
   sendQuietly(commands: readonly Command[]): void {
-    this.#client?.stream.write(quietText(commands));
+    const stream = this.#client?.stream;
+    if (stream !== undefined) writeQuietly(stream, commands);
   }
 
   async subscribe(channel: string): Promise<void> {
@@ -181,7 +181,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     // A client that was closed may still have events to tell: they are of no interest any more.
     const ifCurrent = (act: () => void) => client === this.#client && act();
     client.on('messageBuffer', (channel: Buffer, bytes: Buffer) =>
-      ifCurrent(() => this.emit('message', channel.toString(), bytes.toString(), bytes.length)),
+      ifCurrent(() => this.emit('message', channel.toString(), bytes)),
     );
     client.on('connect', () => ifCurrent(() => this.#watchHandshake(client)));
     client.on('ready', () => ifCurrent(() => void this.#onReady(client)));
@@ -202,8 +202,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.emit('up');
     // Who may not say so would be answered, and all later answers would go to the wrong commands.
     const [info, reply] = await Promise.all([
-      answerTo(client, 'info', ['server']),
-      answerTo(client, 'client', ['reply', 'on']),
+      answerTo(client, ['info', 'server']),
+      answerTo(client, ['client', 'reply', 'on']),
     ]);
     const canBeQuiet = reply.value === 'OK' && canSkipAnswers(String(info.value));
     this.#canBeQuiet = this.#isUp && client === this.#client && canBeQuiet;
@@ -268,9 +268,9 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 }
 
 /** Never rejects. */
-function answerTo(client: Redis, name: string, args: Argument[]): Promise<Answer> {
-  const command = new RedisCommand(name, args, { replyEncoding: 'utf8' });
-  return (client.sendCommand(command) as Promise<unknown>).then(
+function answerTo(client: Redis, command: Command): Promise<Answer> {
+  const answer = client.sendCommand(new PiecewiseCommand(command)) as Promise<unknown>;
+  return answer.then(
     (value) => ({ error: null, value }),
     (error: Error) => ({ error, value: undefined }),
   );

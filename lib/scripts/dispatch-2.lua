@@ -59,13 +59,16 @@ local function publishTo(member, text)
   return redis.call('PUBLISH', ARGV[4] .. incarnation, '[1,"q",' .. nowMs .. ',' .. ARGV[5] .. text .. ']]') > 0
 end
 
--- A request that comes alone, as most do of a caller that is not busy, takes a third of the time here.
-if small == 1 and large == 0 and ARGV[9] == '' then
-  local best = redis.call('ZREVRANGE', set, 0, 0, 'WITHSCORES')
+-- Most batches go to one node, as the only one or as the best for every request. That takes a third to two
+-- thirds of the time here.
+local count = small + large
+if count > 0 and ARGV[9] == '' then
+  local best = redis.call('ZREVRANGE', set, 0, count == 1 and 0 or 1, 'WITHSCORES')
   local member, free = best[1], math.floor(tonumber(best[2] or 0))
-  if free >= 1 then
-    redis.call('ZADD', set, scoreOf(free - 1, ticks + 1), member)
-    if publishTo(member, frames) then return answer(member .. '*1') end
+  local next = best[4] and math.floor(tonumber(best[4])) or -math.huge
+  if free >= count and (count == 1 or free - count >= next) then
+    redis.call('ZADD', set, scoreOf(free - count, ticks + 1), member)
+    if small == 0 or publishTo(member, frames) then return answer(member .. '*' .. count) end
     redis.call('ZREM', set, member)
   end
 end

@@ -207,7 +207,7 @@ describe('a timeout', () => {
     const caller = await cloud.connected();
     await rejection(caller.send('slow', 1, { timeout: 50 }));
 
-    const reply = replyMessage(`${node.id}.1`, [resultFrame(late!.id, '"too late"')]);
+    const reply = String(replyMessage(`${node.id}.1`, [resultFrame(late!.id, '"too late"')]));
     await cloud.admin.publish(cloud.keys.inbox(late!.from), reply);
     await cloud.admin.publish(cloud.keys.inbox(late!.from), reply);
 

@@ -176,6 +176,18 @@ describe('a turn with many calls', () => {
     expect((await sent()).map(framesOf)).toEqual([expect.objectContaining({ length: 6 })]);
   });
 
+  it('has large ones leave at once that are 128 KiB together', async () => {
+    const { redis, add, sent } = setUp();
+    const TEN_KIB = { body: `0,"${'x'.repeat(10 * 1024 - 4)}"` };
+    add(11, TEN_KIB);
+    expect(left(redis)).toEqual([]);
+    add(1, TEN_KIB);
+    expect(left(redis)).toEqual([12]);
+    add(1, TEN_KIB);
+    expect(left(redis)).toEqual([]);
+    expect((await sent()).map(framesOf)).toEqual([[PICK_ONLY]]);
+  });
+
   it.each([
     [64, 32],
     [65, 33],
@@ -214,6 +226,45 @@ describe('a turn with many calls', () => {
     expect(left(redis)).toEqual([]);
     dispatcher.resume();
     expect(framesOf(only(await sent()))).toHaveLength(50);
+  });
+});
+
+describe('a call while no other is out', () => {
+  const setUpAlone = () => {
+    const set = setUp();
+    set.listener.inFlight = 1;
+    return set;
+  };
+
+  it('leaves at once, and what follows in the same turn leaves together', async () => {
+    const { redis, listener, add, addOne, sent } = setUpAlone();
+    const first = addOne();
+    const script = only(redis.takeScripts('dispatch'));
+    expect(framesOf(script).map(idOf)).toEqual([first.id]);
+    listener.inFlight = 4;
+    const others = add(3);
+    expect(redis.takeScripts('dispatch')).toEqual([]);
+    expect(framesOf(only(await sent())).map(idOf)).toEqual(others.map(({ id }) => id));
+  });
+
+  it('waits for the end of the turn if something else does', async () => {
+    const { redis, listener, add, addOne, sent } = setUp();
+    listener.inFlight = 2;
+    const [earlier] = add(1);
+    listener.inFlight = 1;
+    const call = addOne({ service: 'product' });
+    expect(redis.takeScripts('dispatch')).toEqual([]);
+    const ids = (await sent()).flatMap(framesOf).map(idOf);
+    expect(ids).toEqual([earlier!.id, call.id]);
+  });
+
+  it('waits while the connection is cut', async () => {
+    const { redis, dispatcher, addOne, sent } = setUpAlone();
+    dispatcher.pause();
+    addOne();
+    expect(redis.takeScripts('dispatch')).toEqual([]);
+    dispatcher.resume();
+    expect(await sent()).toHaveLength(1);
   });
 });
 
@@ -551,7 +602,7 @@ describe('a large call', () => {
     await turn();
     const [name, channel, text] = only(redis.takeCommands());
     expect([name, channel]).toEqual(['publish', 't:P:node-a.1']);
-    expect(decodeMessage(String(text), MEBIBYTE)).toMatchObject({
+    expect(decodeMessage(Buffer.from(String(text)), MEBIBYTE)).toMatchObject({
       redisMs: 1000,
       from: 'caller.3',
       service: 'sum',

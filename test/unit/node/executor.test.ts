@@ -100,7 +100,7 @@ function setUp({ handler, capacity }: Setting = {}) {
     const commands = redis.takeCommands();
     const replies = commands.flatMap(([name, channel, text]): Reply[] => {
       if (name !== 'publish') return [];
-      const message = decodeMessage(String(text), 100_000);
+      const message = decodeMessage(Buffer.from(String(text)), 100_000);
       const frames = message.kind === 'r' ? message.frames : [];
       const to = String(channel).slice(2);
       return frames.map(([id, kind, count, value]) => ({ to, id, kind, count, value }));
@@ -108,7 +108,14 @@ function setUp({ handler, capacity }: Setting = {}) {
     const points = commands.filter(([name]) => name === 'zadd').map(([, , , , count]) => count);
     return { replies, points };
   };
-  return { redis, keeper, clock, executor, registration, requests, arrive, sent };
+  /** How many replies have left in each message so far. */
+  const leftAtOnce = () =>
+    redis
+      .takeCommands()
+      .filter(([name]) => name === 'publish')
+      .map(([, , text]) => decodeMessage(Buffer.from(String(text)), 100_000))
+      .map((message) => (message.kind === 'r' ? message.frames.length : 0));
+  return { leftAtOnce, redis, keeper, clock, executor, registration, requests, arrive, sent };
 }
 
 const FULL_COUNT = { taken: 1, running: 0, returned: 1 };
@@ -239,6 +246,31 @@ describe('a request', () => {
       { kind: ReplyKind.REFUSAL, count: 1, value: { code: CloudsErrorCode.PAYLOAD_TOO_LARGE } },
     ]);
     expect(points).toEqual([1]);
+  });
+});
+
+describe('replies', () => {
+  it('leave together, as soon as nothing runs any more', () => {
+    const { requests, arrive, leftAtOnce } = setUp();
+    arrive([{ id: 'a' }, { id: 'b' }, { id: 'c' }]);
+    requests[0]!.result(1);
+    requests[1]!.result(2);
+    expect(leftAtOnce()).toEqual([]);
+    requests[2]!.result(3);
+    expect(leftAtOnce()).toEqual([3]);
+  });
+
+  it('leave together when each handler answers at once', () => {
+    const { arrive, leftAtOnce } = setUp({ handler: (request) => request.result(1) });
+    arrive([{ id: 'a' }, { id: 'b' }, { id: 'c' }]);
+    expect(leftAtOnce()).toEqual([3]);
+  });
+
+  it('do not wait for what still runs longer than a turn', async () => {
+    const { requests, arrive, sent } = setUp();
+    arrive([{ id: 'a' }, { id: 'b' }]);
+    requests[0]!.result(1);
+    expect((await sent()).replies).toMatchObject([{ id: 'a' }]);
   });
 });
 

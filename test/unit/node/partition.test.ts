@@ -16,7 +16,7 @@ function requestsOf(frames: readonly (readonly [head: string, body: string])[]):
 }
 
 function receive(partition: Partition, channel: string, text: string): void {
-  partition.onMessage(channel, text, Buffer.byteLength(text));
+  partition.onMessage(channel, Buffer.from(text));
 }
 
 /** A partition of a node that serves `sum`; its requests stay open until the test settles them. */
@@ -129,7 +129,10 @@ describe('a partition', () => {
     await turn();
     expect(dropped).toEqual(['not-json', 'malformed', 'too-deep', 'unknown-version']);
     const replies = redis.takeCommands().filter(([name]) => name === 'publish');
-    const read = replies.map(([, channel, text]) => [channel, decodeMessage(String(text), 10_000)]);
+    const read = replies.map(([, channel, text]) => [
+      channel,
+      decodeMessage(Buffer.from(String(text)), 10_000),
+    ]);
     expect(read).toMatchObject([
       [
         't:P:caller.1',

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cloudsError, CloudsErrorCode } from '../../../lib/common/errors.js';
+import { heldMessage } from '../../../lib/node/recent-replies.js';
 import { ReplyKeeper } from '../../../lib/node/reply-keeper.js';
 import {
   endFrame,
@@ -10,13 +11,16 @@ import {
   unknownFrame,
   valueFrame,
 } from '../../../lib/protocol/encode.js';
-import type { Text } from '../../../lib/protocol/text.js';
+import { release, type Text, wrapText } from '../../../lib/protocol/text.js';
 import { pass, useFakeClock } from '../fakes/clock.js';
 
 const MEBIBYTE = 1024 * 1024;
 const MAX_BYTES = 1000;
+/** So many replies that were sent are kept. */
+const MAX_REPLIES = 32 * 1024;
 
 const message = (...frames: Text[]) => replyMessage('node.1', frames);
+const sent = (...frames: Text[]) => heldMessage(message(...frames).toString(), frames.length);
 const result = (id: string, data: unknown = 6) => resultFrame(id, JSON.stringify(data));
 const refusal = (id: string, code: CloudsErrorCode) => refusalFrame(id, 0, cloudsError(code, 'no'));
 
@@ -30,7 +34,7 @@ const OTHER_CODES = Object.values(CloudsErrorCode).filter((code) => !NOT_RUN.inc
 /** The two ways in which a reply is kept. */
 const WAYS: [string, (keeper: ReplyKeeper, ...frames: Text[]) => void][] = [
   ['was sent', (keeper, ...frames) => keeper.keepRecent(message(...frames), frames.length)],
-  ['reached nobody', (keeper, ...frames) => void keeper.keepUnclaimed(message(...frames))],
+  ['reached nobody', (keeper, ...frames) => void keeper.keepUnclaimed(sent(...frames))],
 ];
 
 /** Keeps what was sent in messages of so many replies each. */
@@ -104,9 +108,9 @@ describe.each(WAYS)('a reply that %s', (_, keep) => {
 });
 
 describe('a reply that was sent', () => {
-  it('is found until 4096 others were sent', () => {
+  it('is found until 32 Ki others were sent', () => {
     const keeper = new ReplyKeeper();
-    sendMany(keeper, ['first', ...idsFrom(0, 4095)], 1);
+    sendMany(keeper, ['first', ...idsFrom(0, MAX_REPLIES - 1)], 1);
     expect(keeper.find('first')).toBe(result('first'));
     sendMany(keeper, ['one-more'], 1);
     expect(keeper.find('first')).toBeUndefined();
@@ -116,18 +120,19 @@ describe('a reply that was sent', () => {
 
   it('is forgotten with the others of its message', () => {
     const keeper = new ReplyKeeper();
-    sendMany(keeper, idsFrom(0, 4096), 64);
+    sendMany(keeper, idsFrom(0, MAX_REPLIES), 64);
     expect(keeper.find('id-0')).toBe(result('id-0'));
     sendMany(keeper, ['one-more'], 1);
-    const found = idsFrom(0, 4096).map((id) => keeper.find(id) !== undefined);
+    const found = idsFrom(0, 128).map((id) => keeper.find(id) !== undefined);
     expect(found).toEqual(found.map((_, i) => i >= 64));
   });
 
   it('is found however many were sent before', () => {
     const keeper = new ReplyKeeper();
-    for (let sent = 0; sent < 20_000; sent += 1000) {
-      sendMany(keeper, idsFrom(sent, 1000), 1);
-      const [newest, oldest] = [sent + 999, sent + 999 - 4095];
+    for (let sent = 0; sent < 120_000; sent += 10_000) {
+      sendMany(keeper, idsFrom(sent, 10_000), 1);
+      const newest = sent + 9999;
+      const oldest = newest - (MAX_REPLIES - 1);
       expect(keeper.find(`id-${newest}`)).toBe(result(`id-${newest}`));
       if (oldest < 1) continue;
       expect(keeper.find(`id-${oldest}`)).toBe(result(`id-${oldest}`));
@@ -142,20 +147,25 @@ describe('a reply that was sent', () => {
     expect(['a', 'b', 'c'].map((id) => keeper.find(id) !== undefined)).toEqual([false, true, true]);
   });
 
-  it('is not kept when it alone takes more than that', () => {
+  it('is not kept when it alone takes more than that, and the others stay', () => {
     const keeper = new ReplyKeeper();
+    keeper.keepRecent(message(result('before')), 1);
     keeper.keepRecent(message(result('huge', 'x'.repeat(9 * MEBIBYTE))), 1);
-    expect(keeper.find('huge')).toBeUndefined();
-    keeper.keepRecent(message(result('small')), 1);
-    expect(keeper.find('small')).toBe(result('small'));
+    keeper.keepRecent(message(result('behind')), 1);
+    expect(['before', 'huge', 'behind'].map((id) => keeper.find(id))).toEqual([
+      result('before'),
+      undefined,
+      result('behind'),
+    ]);
   });
 
-  // A defect: all that was kept goes with it.
-  it('stays when another alone takes more than that', () => {
+  it('is found when its text was released', () => {
     const keeper = new ReplyKeeper();
-    keeper.keepRecent(message(result('small')), 1);
-    keeper.keepRecent(message(result('huge', 'x'.repeat(9 * MEBIBYTE))), 1);
-    expect(keeper.find('small')).toBe(result('small'));
+    const text = message(result('id', 'ä'.repeat(10_000)));
+    keeper.keepRecent(text, 1);
+    release(text);
+    wrapText('', 'other'.repeat(4000), '');
+    expect(keeper.find('id')).toBe(String(result('id', 'ä'.repeat(10_000))));
   });
 
   it('does not run out with time', async () => {
@@ -169,7 +179,7 @@ describe('a reply that was sent', () => {
 
 describe('a reply that reached nobody', () => {
   it('names its call when it is the value of a stream, and only then', () => {
-    const text = message(
+    const streams = sent(
       valueFrame('stream', 0, '1'),
       result('result'),
       endFrame('end', 3),
@@ -177,13 +187,32 @@ describe('a reply that reached nobody', () => {
       unknownFrame('unknown'),
       valueFrame('other-stream', 5, '1'),
     );
-    expect(new ReplyKeeper().keepUnclaimed(text)).toEqual(['stream', 'other-stream']);
+    expect(new ReplyKeeper().keepUnclaimed(streams)).toEqual(['stream', 'other-stream']);
+  });
+
+  it('cannot be kept when what it said was pushed out', () => {
+    const keeper = new ReplyKeeper();
+    const large = 'x'.repeat(5 * MEBIBYTE);
+    const [lost, kept] = ['a', 'b'].map((id) =>
+      keeper.keepRecent(message(valueFrame(id, 0, '1'), result(`${id}-large`, large)), 2),
+    );
+    expect(keeper.keepUnclaimed(lost!)).toEqual([]);
+    expect(keeper.find('a-large')).toBeUndefined();
+    expect(keeper.keepUnclaimed(kept!)).toEqual(['b']);
+  });
+
+  it('is found when others have pushed it out of those that were sent', () => {
+    const keeper = new ReplyKeeper();
+    keeper.keepUnclaimed(keeper.keepRecent(message(result('id')), 1));
+    keeper.keepRecent(message(result('large', 'x'.repeat(8 * MEBIBYTE - 100))), 1);
+    keeper.keepRecent(message(result('one-more')), 1);
+    expect(keeper.find('id')).toBe(result('id'));
   });
 
   it('is kept for ten seconds, however long it is', async () => {
     const keeper = new ReplyKeeper();
     const frame = result('id', 'x'.repeat(100_000));
-    keeper.keepUnclaimed(message(frame));
+    keeper.keepUnclaimed(sent(frame));
     await pass(9_999);
     keeper.expire();
     expect(keeper.find('id')).toBe(frame.toString());
@@ -194,9 +223,9 @@ describe('a reply that reached nobody', () => {
 
   it('is kept ten seconds from the last time that it reached nobody', async () => {
     const keeper = new ReplyKeeper();
-    keeper.keepUnclaimed(message(result('id', 1), result('other')));
+    keeper.keepUnclaimed(sent(result('id', 1), result('other')));
     await pass(6000);
-    keeper.keepUnclaimed(message(result('id', 2)));
+    keeper.keepUnclaimed(sent(result('id', 2)));
     await pass(6000);
     keeper.expire();
     expect([keeper.find('id'), keeper.find('other')]).toEqual([result('id', 2), undefined]);
@@ -204,7 +233,7 @@ describe('a reply that reached nobody', () => {
 
   it('goes before the newest when there are more than 10,000', () => {
     const keeper = new ReplyKeeper();
-    keeper.keepUnclaimed(message(...idsFrom(0, 10_001).map((id) => result(id))));
+    keeper.keepUnclaimed(sent(...idsFrom(0, 10_001).map((id) => result(id))));
     expect(['id-0', 'id-1', 'id-10000'].map((id) => keeper.find(id))).toEqual([
       undefined,
       result('id-1'),
@@ -216,10 +245,10 @@ describe('a reply that reached nobody', () => {
     const keeper = new ReplyKeeper();
     // 16 of them take less than that, 17 more.
     const large = 'x'.repeat(1_000_000);
-    for (const id of idsFrom(0, 17)) keeper.keepUnclaimed(message(result(id, large)));
+    for (const id of idsFrom(0, 17)) keeper.keepUnclaimed(sent(result(id, large)));
     expect(keeper.find('id-0')).toBeUndefined();
     expect(keeper.find('id-1')).toBe(result('id-1', large).toString());
-    for (let i = 0; i < 50; i++) keeper.keepUnclaimed(message(result('id-16', large)));
+    for (let i = 0; i < 50; i++) keeper.keepUnclaimed(sent(result('id-16', large)));
     expect(keeper.find('id-1')).toBe(result('id-1', large).toString());
   });
 });

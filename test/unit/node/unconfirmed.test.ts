@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { heldMessage, type SentMessage } from '../../../lib/node/recent-replies.js';
 import { Unconfirmed } from '../../../lib/node/unconfirmed.js';
 import { Keys } from '../../../lib/protocol/keys.js';
-import type { Text } from '../../../lib/protocol/text.js';
 import type { Command } from '../../../lib/redis/link.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis, redisError } from '../fakes/redis.js';
@@ -15,11 +15,11 @@ function setUp(...absent: string[]) {
   const redis = new FakeRedis();
   const count = (inbox: unknown) => (absent.includes(String(inbox).slice('t:P:'.length)) ? 0 : 1);
   redis.reply = ([, , ...inboxes]: Command) => inboxes.flatMap((inbox) => [inbox, count(inbox)]);
-  const unclaimed: Text[] = [];
-  const keep = (message: Text) => void unclaimed.push(message);
+  const unclaimed: (string | undefined)[] = [];
+  const keep = (message: SentMessage) => void unclaimed.push(message.text());
   const unconfirmed = new Unconfirmed(redis, new Keys('t:'), keep);
-  const add = (to: string, message: Text = `to ${to}`, replies = 1) =>
-    unconfirmed.add({ to, message, replies });
+  const add = (to: string, text = `to ${to}`, replies = 1) =>
+    unconfirmed.add({ to, message: heldMessage(text, replies) });
   return { redis, unclaimed, unconfirmed, add };
 }
 
@@ -43,10 +43,10 @@ describe('replies that were sent quietly', () => {
     const { unclaimed, add } = setUp('gone.1', 'lost.2');
     add('gone.1', '1');
     add('here.1', '2');
-    add('lost.2', Buffer.from('3'));
+    add('lost.2', '3');
     add('gone.1', '4');
     await pass(CHECK_MS);
-    expect(unclaimed.map(String)).toEqual(['1', '3', '4']);
+    expect(unclaimed).toEqual(['1', '3', '4']);
   });
 
   it('are kept by what Redis says in text too', async () => {
@@ -71,6 +71,16 @@ describe('replies that were sent quietly', () => {
     await pass(10 * CHECK_MS);
     expect(redis.takeCommands()).toEqual([]);
     expect(unclaimed).toEqual(['1']);
+  });
+
+  it('are asked about at once when there are 4 MiB, half of what is kept of them', () => {
+    const { redis, unconfirmed, add } = setUp();
+    const mebibyte = 'x'.repeat(1024 * 1024);
+    for (let i = 0; i < 3; i++) add('a.1', mebibyte);
+    expect(redis.takePipelines()).toEqual([]);
+    add('a.1', mebibyte);
+    expect(redis.takePipelines()).toEqual([[['pubsub', 'numsub', 't:P:a.1']]]);
+    unconfirmed.close();
   });
 
   it('are asked about at once when there are 2,048, however few messages they are', async () => {
@@ -134,6 +144,35 @@ describe('check', () => {
     add('a.1');
     await unconfirmed.check();
     expect(unclaimed).toEqual(['to a.1']);
+  });
+});
+
+describe('giveUp', () => {
+  it('keeps all that has not been checked, in its order, and asks nothing', async () => {
+    const { redis, unclaimed, unconfirmed, add } = setUp();
+    for (const [to, text] of [
+      ['a.1', '1'],
+      ['b.1', '2'],
+      ['a.1', '3'],
+    ] as const)
+      add(to, text);
+    unconfirmed.giveUp();
+    expect(unclaimed).toEqual(['1', '2', '3']);
+    expect(vi.getTimerCount()).toBe(0);
+    unconfirmed.giveUp();
+    await unconfirmed.check();
+    expect([redis.takePipelines(), unclaimed]).toEqual([[], ['1', '2', '3']]);
+  });
+
+  it('leaves to the answer what has been asked about', async () => {
+    const { unclaimed, unconfirmed, add } = setUp('gone.1');
+    add('gone.1');
+    add('here.1');
+    const check = unconfirmed.check();
+    unconfirmed.giveUp();
+    expect(unclaimed).toEqual([]);
+    await check;
+    expect(unclaimed).toEqual(['to gone.1']);
   });
 });
 

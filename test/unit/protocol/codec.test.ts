@@ -29,7 +29,7 @@ const LIMIT = 1024 * 1024;
 const FROM = 'node-A_1.3';
 const ID = 'call-Id_1';
 
-const decode = (text: Text) => decodeMessage(text.toString(), LIMIT);
+const decode = (text: Text) => decodeMessage(Buffer.from(text.toString()), LIMIT);
 
 /** The frame of what a handler threw. */
 const failure = (id: string, count: number, error: unknown) =>
@@ -151,7 +151,7 @@ describe('a reply', () => {
 
   it('is read by its own sender as by everybody', () => {
     const frames = [resultFrame('a', '[6]'), failure('b', 1, '名'), endFrame('c', 2)];
-    expect(ownReplyFrames(replyMessage(FROM, frames))).toEqual(reply(...frames).frames);
+    expect(ownReplyFrames(replyMessage(FROM, frames).toString())).toEqual(reply(...frames).frames);
   });
 
   it('keeps its place among the others of its batch', () => {

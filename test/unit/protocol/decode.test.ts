@@ -16,8 +16,8 @@ import type { Text } from '../../../lib/protocol/text.js';
 import { requestFrame, requestMessage } from '../fakes/messages.js';
 
 const LIMIT = 100_000;
-const dropped = (text: string, limit = LIMIT) =>
-  thrown<DroppedMessage>(() => decodeMessage(text, limit));
+const decode = (text: string, limit: number) => decodeMessage(Buffer.from(text), limit);
+const dropped = (text: string, limit = LIMIT) => thrown<DroppedMessage>(() => decode(text, limit));
 
 const frame = (id: string, body: Text = '0') => requestFrame(id, 100, 1, body);
 const requests = (...frames: string[]) =>
@@ -78,14 +78,16 @@ describe('a message that cannot be read', () => {
 
   it('may be as long as the limit', () => {
     const text = requests(frame('a', '0,"名"'));
-    expect(decodeMessage(text, text.length)).toMatchObject({ frames: [['a', 100, 1, 0, '名']] });
+    expect(decode(text, Buffer.byteLength(text))).toMatchObject({
+      frames: [['a', 100, 1, 0, '名']],
+    });
     expect(dropped(text, text.length - 1).reason).toBe('too-large');
   });
 
   it('may be as deep as data and the message around it', () => {
     const deep = (depth: number) =>
       requests(frame('a', `0,${'['.repeat(depth)}${']'.repeat(depth)}`));
-    expect(decodeMessage(deep(64), LIMIT)).toMatchObject({ malformed: 0 });
+    expect(decode(deep(64), LIMIT)).toMatchObject({ malformed: 0 });
     expect(dropped(deep(65)).reason).toBe('too-deep');
   });
 });
@@ -144,14 +146,14 @@ describe('frames of a batch that cannot be read', () => {
     'are left out and counted: the request $bad',
     ({ bad }) => {
       const text = JSON.stringify([1, 'q', 1, 'caller.1', 'sum', [bad, good, bad]]);
-      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [good], malformed: 2 });
+      expect(decode(text, LIMIT)).toMatchObject({ frames: [good], malformed: 2 });
     },
   );
 
   it('are named where they have an id', () => {
     const frames = [['bad', '1'], good, ['a b', 1], {}, ['worse', 1, 1, null]];
     const text = JSON.stringify([1, 'q', 1, 'caller.1', 'sum', frames]);
-    expect(decodeMessage(text, LIMIT)).toMatchObject({
+    expect(decode(text, LIMIT)).toMatchObject({
       malformed: 4,
       malformedIds: ['bad', 'worse'],
     });
@@ -179,7 +181,7 @@ describe('frames of a batch that cannot be read', () => {
     ({ bad }) => {
       const reply = ['good', 0, 0, 1];
       const text = JSON.stringify([1, 'r', 'node.1', [reply, bad]]);
-      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [reply], malformed: 1 });
+      expect(decode(text, LIMIT)).toMatchObject({ frames: [reply], malformed: 1 });
     },
   );
 
@@ -187,13 +189,13 @@ describe('frames of a batch that cannot be read', () => {
     'are not those of a reply whose id no call has: %j',
     (id) => {
       const text = JSON.stringify([1, 'r', 'node.1', [[id, 0, 0, 1]]]);
-      expect(decodeMessage(text, LIMIT)).toMatchObject({ frames: [[id, 0, 0, 1]], malformed: 0 });
+      expect(decode(text, LIMIT)).toMatchObject({ frames: [[id, 0, 0, 1]], malformed: 0 });
     },
   );
 
   it('are left out: ids that are none', () => {
     const ids = ['good', 5, null, 'a b', ''];
-    expect(decodeMessage(JSON.stringify([1, 'c', 'node.1', ids]), LIMIT)).toMatchObject({
+    expect(decode(JSON.stringify([1, 'c', 'node.1', ids]), LIMIT)).toMatchObject({
       ids: ['good'],
     });
   });
@@ -203,7 +205,7 @@ describe('a name that every object has', () => {
   it('is harmless as a key of data or metadata', () => {
     const metadata = '{"__proto__":"x","constructor":"y"}';
     const data = '{"__proto__":{"admin":true}}';
-    const message = decodeMessage(requests(frame('a', `${metadata},${data}`)), LIMIT);
+    const message = decode(requests(frame('a', `${metadata},${data}`)), LIMIT);
     const [, , , readMetadata, readData] = (message as RequestMessage).frames[0]!;
     expect(Object.entries(readMetadata)).toEqual([
       ['__proto__', 'x'],
@@ -251,7 +253,7 @@ describe('random damage', () => {
     for (let i = 0; i < MUTATIONS; i++) {
       const text = damaged(random);
       try {
-        decodeMessage(text, 500);
+        decode(text, 500);
         outcomes.read++;
       } catch (error) {
         expect(error, `seed ${random.seed}: ${text}`).toBeInstanceOf(DroppedMessage);

@@ -1,0 +1,42 @@
+import { isLarge } from './batch.js';
+import type { Call } from './call.js';
+
+/** Id, time left and attempt of a frame take less. */
+const FRAME_OVERHEAD = 100;
+
+/** The calls of one service that have not been sent, oldest first. */
+export class WaitingCalls {
+  readonly #calls = new Set<Call>();
+  #length = 0;
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  /** Of all bodies together, in UTF-16 units or bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  add(call: Call): void {
+    this.#calls.add(call);
+    this.#length += call.body.length;
+  }
+
+  remove(call: Call): void {
+    if (this.#calls.delete(call)) this.#length -= call.body.length;
+  }
+
+  /** Takes as many out as may travel in one batch; large ones do not travel with it. */
+  take(maxFrames: number, maxLength: number): Call[] {
+    const taken: Call[] = [];
+    let length = 0;
+    for (const call of this.#calls) {
+      if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
+      if (taken.length === maxFrames || (length > maxLength && taken.length > 0)) break;
+      this.remove(call);
+      if (!call.isSettled) taken.push(call);
+    }
+    return taken;
+  }
+}
