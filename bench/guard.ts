@@ -1,6 +1,6 @@
 /**
  * `npm run bench:guard`, part of `npm test`: fails if the transport is not clearly faster than Nest's Redis
- * transport any more. It is about four times as fast; the bound is low, and there are several tries, so that
+ * transport any more. It is four to six times as fast; the bound is low, and there are several tries, so that
  * a busy machine is not taken for a slow transport.
  */
 import { startPrivateRedis } from '../tools/redis.mjs';

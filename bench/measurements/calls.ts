@@ -32,7 +32,7 @@ export function callSample(outcome: Outcome): Sample {
   return { callsPerSecond: outcome.perSecond, ...latencies(outcome), ...costs(outcome) };
 }
 
-type CallLoad = Pick<LoadOf<'calls'>, 'concurrency' | 'bytes'>;
+type CallLoad = Pick<LoadOf<'calls'>, 'concurrency' | 'bytes' | 'content'>;
 
 /** Request-reply of these rigs in turns. */
 export async function compareCalls(
@@ -42,6 +42,7 @@ export async function compareCalls(
   load: CallLoad,
   { rounds = lab.settings.rounds, ms = lab.settings.roundMs } = {},
 ): Promise<Case> {
+  const { concurrency, bytes } = load;
   const whole = { kind: 'calls', ms, ...load } as const;
   const contenders = rigs.map((rig) => ({
     label: rig.peer.name,
@@ -49,7 +50,7 @@ export async function compareCalls(
   }));
   return {
     title,
-    settings: { ...load, callers: rigs[0]!.callers.length },
+    settings: { concurrency, bytes, callers: rigs[0]!.callers.length },
     figures: CALL_FIGURES,
     ratio: oursTo('callsPerSecond'),
     series: await lab.compete(title, contenders, { rounds }),

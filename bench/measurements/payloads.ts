@@ -2,7 +2,12 @@ import type { Measurement } from '../measurement.js';
 import type { Case } from '../results.js';
 import { compareCalls, EVERYBODY, sizeOf } from './calls.js';
 
-const SIZES = [10 * 1024, 100 * 1024];
+const KIB = 1024;
+const PAYLOADS = [
+  { bytes: 10 * KIB },
+  { bytes: 100 * KIB },
+  { bytes: 10 * KIB, content: 'records' },
+] as const;
 const CONCURRENCY = 64;
 
 export const payloads: Measurement = {
@@ -11,9 +16,10 @@ export const payloads: Measurement = {
   async run(lab) {
     const rigs = await lab.rigs(EVERYBODY);
     const cases: Case[] = [];
-    for (const bytes of SIZES) {
-      const title = `${sizeOf(bytes)} there and back, ${CONCURRENCY} in flight`;
-      cases.push(await compareCalls(lab, rigs, title, { concurrency: CONCURRENCY, bytes }));
+    for (const payload of PAYLOADS) {
+      const what = 'content' in payload ? ` of ${payload.content}` : '';
+      const title = `${sizeOf(payload.bytes)}${what} there and back, ${CONCURRENCY} in flight`;
+      cases.push(await compareCalls(lab, rigs, title, { concurrency: CONCURRENCY, ...payload }));
     }
     return cases;
   },

@@ -7,6 +7,7 @@ import {
 import { Observable, type Subscriber } from 'rxjs';
 import { closedLoop } from '../programs/closed-loop.js';
 import type { Load, LoadOf, LoadResult } from '../programs/messages.js';
+import { payloadOf } from '../programs/payload.js';
 import { Recorder } from '../programs/recorder.js';
 
 /**
@@ -44,7 +45,7 @@ export class NullServer extends Server implements CustomTransportStrategy {
 
   #requestOf(load: Exclude<Load, LoadOf<'hold' | 'arrivals'>>): () => Observable<unknown> {
     if (load.kind === 'streams') return () => this.#request('stream', load.values);
-    const data = 'x'.repeat(load.bytes);
+    const data = payloadOf(load);
     return load.kind === 'events' ? () => this.#event(data) : () => this.#request('echo', data);
   }
 

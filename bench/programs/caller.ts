@@ -7,6 +7,7 @@ import { serveCommands } from './child.js';
 import { closedLoop } from './closed-loop.js';
 import { type Load, type LoadOf, type LoadResult, usage } from './messages.js';
 import { openLoop } from './open-loop.js';
+import { payloadOf } from './payload.js';
 import { Recorder } from './recorder.js';
 
 const HELD_PER_TURN = 1000;
@@ -18,10 +19,10 @@ const inTime = (ms: number) => {
   return (now: number) => now >= end;
 };
 
-async function calls({ concurrency, bytes, ms }: LoadOf<'calls'>): Promise<LoadResult> {
-  const data = 'x'.repeat(bytes);
+async function calls({ concurrency, ms, ...payload }: LoadOf<'calls'>): Promise<LoadResult> {
+  const data = payloadOf(payload);
   const recorder = new Recorder();
-  const begin = () => client.send<string>('echo', data);
+  const begin = () => client.send<unknown>('echo', data);
   await closedLoop({ concurrency, recorder, begin, isOver: inTime(ms) });
   return recorder.result();
 }

@@ -19,9 +19,16 @@ export interface ServerRole {
   readonly workMs?: number;
 }
 
+/** What the data of a call is. */
+export interface Payload {
+  readonly bytes: number;
+  /** Default: `text`. */
+  readonly content?: 'text' | 'records';
+}
+
 export type Load =
   /** Calls in a closed loop: who is answered makes the next one. */
-  | { kind: 'calls'; concurrency: number; bytes: number; ms: number }
+  | ({ kind: 'calls'; concurrency: number; ms: number } & Payload)
   /** As `calls`, but so many of them, and their latencies are not kept. */
   | { kind: 'soak'; concurrency: number; bytes: number; calls: number }
   /** Streams of `values` values each. */
