@@ -1,6 +1,8 @@
 import { incarnationOfMember } from '../protocol/ids.js';
-import type { Call, Unplaced } from './call.js';
+import type { Call, CallPlan, Unplaced } from './call.js';
 
+/** Answers are asked for up to 200 ms later. */
+const MIN_QUIET_MS = 300;
 const LARGE_BODY_LENGTH = 4 * 1024;
 
 /** Requests that follow each other in a batch and fared alike. */
@@ -60,10 +62,7 @@ export class Batch {
 
   /** Whether its answer can wait: no call of it goes on to another node, or ends when a node has it. */
   get canBeQuiet(): boolean {
-    return (
-      this.small === this.calls.length &&
-      this.calls.every(({ plan }) => plan.attempts === 1 && !plan.isOneWay)
-    );
+    return this.small === this.calls.length && this.calls.every(({ plan }) => mayWait(plan));
   }
 
   /** Whether some call has had no reply. One that has timed out is still to be cancelled at its node. */
@@ -110,6 +109,11 @@ export class Batch {
     }
     return { redisMs: Number(answer.slice(0, bar)), runs };
   }
+}
+
+/** One that ends before its answer is asked for could not say whether a node had it. */
+function mayWait({ attempts, isOneWay, timeoutMs, deadlineMs }: CallPlan): boolean {
+  return attempts === 1 && !isOneWay && Math.min(timeoutMs, deadlineMs) >= MIN_QUIET_MS;
 }
 
 /** A large frame does not pass through Lua, which would hash every byte of it three times. */

@@ -5,7 +5,7 @@ import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
 import { byteLength, release, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
-import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
+import type { FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
 import { heldMessage, type SentMessage } from './recent-replies.js';
 import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
@@ -330,13 +330,13 @@ function held({ to, text, message }: ReplyBatch): SentReplies {
   return { to, message: heldMessage(text.toString(), message.replies) };
 }
 
-/** Where the message ends that begins with the reply number `first`. Longer ones cost more than they save. */
+/** Where the message ends that begins with the reply number `first`. What comes in bulk has to be counted by the flow control. */
 function endOfBatch(frames: readonly Text[], first: number): number {
   let length = frames[first]!.length;
   let next = first + 1;
   while (next < frames.length) {
     length += frames[next]!.length;
-    if (length > COUNTED_BYTES) break;
+    if (length > EARLY_LENGTH) break;
     next++;
   }
   return next;

@@ -1,7 +1,7 @@
 import { byteLength, type Text } from '../protocol/text.js';
 import { ByteRing, type Span } from './byte-ring.js';
 
-const MAX_REPLIES = 32 * 1024;
+const MAX_REPLIES = 4096;
 /** What is kept of them. */
 export const MAX_BYTES = 8 * 1024 * 1024;
 
@@ -50,8 +50,10 @@ export class RecentReplies {
     return kept;
   }
 
-  /** The messages that have these bytes somewhere, newest first. */
+  /** The messages that have these bytes somewhere, newest first. That there is none, as mostly, is told at once. */
   *having(bytes: Buffer): Iterable<string> {
+    const oldest = this.#messages[this.#oldest];
+    if (oldest === undefined || !this.#ring.includesSince(oldest.span.start, bytes)) return;
     for (let i = this.#messages.length - 1; i >= this.#oldest; i--) {
       const message = this.#messages[i]!;
       if (message.bytes()?.includes(bytes)) yield message.text()!;

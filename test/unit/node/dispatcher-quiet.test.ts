@@ -112,6 +112,12 @@ const isEmpty = ({ args }: SentScript) =>
 
 useFakeClock();
 
+it('a call that ends before its answer would be asked for is not sent quietly', async () => {
+  const { isQuiet } = await setUpTrusted();
+  expect(await isQuiet({ timeoutMs: 299 })).toBe(false);
+  expect(await isQuiet({ timeoutMs: 300 })).toBe(true);
+});
+
 describe('a batch', () => {
   it('is answered at first, and quiet when that has found nodes for all calls', async () => {
     const { dispatcher, listener, addOne, sent } = setUp();

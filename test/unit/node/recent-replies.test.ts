@@ -3,7 +3,7 @@ import { RecentReplies } from '../../../lib/node/recent-replies.js';
 import { release, wrapText } from '../../../lib/protocol/text.js';
 
 const MEBIBYTE = 1024 * 1024;
-const MAX_REPLIES = 32 * 1024;
+const MAX_REPLIES = 4096;
 
 const having = (recent: RecentReplies, text: string) => [...recent.having(Buffer.from(text))];
 

@@ -17,7 +17,7 @@ import { pass, useFakeClock } from '../fakes/clock.js';
 const MEBIBYTE = 1024 * 1024;
 const MAX_BYTES = 1000;
 /** So many replies that were sent are kept. */
-const MAX_REPLIES = 32 * 1024;
+const MAX_REPLIES = 4096;
 
 const message = (...frames: Text[]) => replyMessage('node.1', frames);
 const sent = (...frames: Text[]) => heldMessage(message(...frames).toString(), frames.length);
