@@ -1,9 +1,9 @@
 import { incarnationOfMember } from '../protocol/ids.js';
+import { LONG } from '../protocol/text.js';
 import type { Call, CallPlan, Unplaced } from './call.js';
 
 /** Answers are asked for up to 200 ms later. */
 const MIN_QUIET_MS = 300;
-const LARGE_BODY_LENGTH = 4 * 1024;
 
 /** Requests that follow each other in a batch and fared alike. */
 export interface Run {
@@ -118,7 +118,7 @@ function mayWait({ attempts, isOneWay, timeoutMs, deadlineMs }: CallPlan): boole
 
 /** A large frame does not pass through Lua, which would hash every byte of it three times. */
 export function isLarge({ body }: Call): boolean {
-  return body.length > LARGE_BODY_LENGTH;
+  return body.length > LONG;
 }
 
 function inOrder(small: readonly Call[], calls: readonly Call[]): Call[] {

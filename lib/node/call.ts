@@ -57,7 +57,7 @@ export interface CallSettings {
 
 /**
  * A request on its way. States: waiting (no `place`), placed (a node has it), settled. Only the Caller
- * changes it.
+ * changes it; `isSent` also the Dispatcher.
  */
 export class Call extends WheelEntry {
   readonly id = randomId();

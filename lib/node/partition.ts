@@ -26,7 +26,7 @@ import { ReplyKeeper } from './reply-keeper.js';
 import { Sweeper } from './sweeper.js';
 import { Watch } from './watch.js';
 
-/** A batch has at most 4 MiB of small frames, or one large one. */
+/** More than any batch has, but for the data of one large frame. */
 const MAX_BATCH_BYTES = 6 * 1024 * 1024;
 /** Services whose members one beat looks through. */
 const SWEEPS_PER_BEAT = 2;

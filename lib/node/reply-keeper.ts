@@ -60,7 +60,7 @@ export class ReplyKeeper {
     }
   }
 
-  /** Seldom asked, so it searches the texts. */
+  /** Seldom found, so it searches the texts. */
   #findRecent(id: string): string | undefined {
     for (const message of this.#recent.having(Buffer.from(`["${id}",`))) {
       const frame = ownReplyFrames(message).find((one) => one[0] === id && isAnswer(one));

@@ -3,7 +3,7 @@ import { Block } from '../common/blocks.js';
 /** A part of a message. */
 export type Text = string | LongText;
 
-/** From this length on, in UTF-16 units. */
+/** Longer texts are kept in pieces, and do not pass through Lua. In UTF-16 units. */
 export const LONG = 4 * 1024;
 
 /**

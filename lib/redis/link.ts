@@ -146,9 +146,13 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     const client = this.#client;
     if (client === undefined) throw new Error('the link is closed');
     const { stream } = client;
+    let sent: Promise<Answer>[];
     stream?.cork();
-    const sent = commands.map((command) => answerTo(client, command));
-    stream?.uncork();
+    try {
+      sent = commands.map((command) => answerTo(client, command));
+    } finally {
+      stream?.uncork();
+    }
     const answers = await Promise.all(sent);
     const cut = answers.find(({ error }) => error !== null && !isRedisReply(error));
     if (cut) throw cut.error!;
