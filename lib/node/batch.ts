@@ -1,5 +1,6 @@
 import { incarnationOfMember } from '../protocol/ids.js';
 import { LONG } from '../protocol/text.js';
+import { type Attempt, isCurrent, isVoid } from './attempt.js';
 import type { Call, CallPlan, Unplaced } from './call.js';
 
 /** Answers are asked for up to 200 ms later. */
@@ -31,8 +32,7 @@ const UNPLACED: Readonly<Record<string, Unplaced>> = {
 /** The requests of one run of the dispatch script, in the order that it wants. */
 export class Batch {
   readonly calls: readonly Call[];
-  /** The attempts that the batch was made for; a call may have gone on since. */
-  readonly attempts: readonly number[];
+  readonly #attempts: readonly number[];
   readonly #dispatches: readonly number[];
   /** How many requests travel with the batch. */
   readonly small: number;
@@ -56,7 +56,7 @@ export class Batch {
     this.small = small.length;
     this.large = plain.length - small.length;
     this.calls = small.length === calls.length ? small : inOrder(small, calls);
-    this.attempts = this.calls.map(({ attempt }) => attempt);
+    this.#attempts = this.calls.map(({ attempt }) => attempt);
     this.#dispatches = this.calls.map(({ dispatch }) => dispatch);
   }
 
@@ -70,21 +70,27 @@ export class Batch {
     return this.calls.some(({ isAnswered }, index) => !isAnswered && !this.isVoid(index));
   }
 
-  isCurrent(index: number): boolean {
-    const call = this.calls[index]!;
-    return !call.isSettled && call.dispatch === this.#dispatches[index];
+  /** What the batch was made for. */
+  attemptAt(index: number): Attempt {
+    return {
+      call: this.calls[index]!,
+      attempt: this.#attempts[index]!,
+      dispatch: this.#dispatches[index]!,
+    };
   }
 
-  /** Whether the node has refused this request, which may be on its way again since. */
+  isCurrent(index: number): boolean {
+    return isCurrent(this.attemptAt(index));
+  }
+
   isVoid(index: number): boolean {
-    const call = this.calls[index]!;
-    return call.attempt === this.attempts[index] && call.dispatch !== this.#dispatches[index];
+    return isVoid(this.attemptAt(index));
   }
 
   /** The calls, with the attempts that they were made for, that are not void. */
   forEach(act: (call: Call, attempt: number) => void): void {
     this.calls.forEach((call, index) => {
-      if (!this.isVoid(index)) act(call, this.attempts[index]!);
+      if (!this.isVoid(index)) act(call, this.#attempts[index]!);
     });
   }
 
@@ -93,8 +99,8 @@ export class Batch {
     return this.calls.slice(this.small + this.large);
   }
 
-  /** Reads `ms|member*2,0*1`. */
-  readAnswer(answer: string): BatchAnswer {
+  /** Reads `ms|member*2,0*1`. Undefined if that is not an answer to this batch. */
+  readAnswer(answer: string): BatchAnswer | undefined {
     const bar = answer.indexOf('|');
     const list = answer.slice(bar + 1);
     const runs: Run[] = [];
@@ -107,7 +113,8 @@ export class Batch {
       runs.push({ first, end, member, incarnation, unplaced: UNPLACED[member] });
       first = end;
     }
-    return { redisMs: Number(answer.slice(0, bar)), runs };
+    const isWhole = first === this.calls.length || runs.length === 0;
+    return isWhole ? { redisMs: Number(answer.slice(0, bar)), runs } : undefined;
   }
 }
 

@@ -260,15 +260,18 @@ export class Caller implements CallListener {
 
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
   #onRefusal(call: Call, sender: Sender, error: CloudsError): void {
-    if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call);
-    if (call.place === undefined) call.voidDispatch();
+    if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call, sender);
+    if (call.place === undefined) {
+      call.addTried(sender.incarnation);
+      call.voidDispatch();
+    }
     if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
     else this.#answer(call, sender, () => call.sink.error(error));
   }
 
   /** The node left after it was picked. That is no attempt: the handler has certainly not run. */
-  #onNotServed(call: Call): void {
-    if (call.place !== undefined) call.addTried(call.place);
+  #onNotServed(call: Call, { incarnation }: Sender): void {
+    call.addTried(incarnation);
     call.voidDispatch();
     call.mayRepeatNode = true;
     call.waitsFor = CloudsErrorCode.NO_NODE;

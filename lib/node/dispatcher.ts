@@ -2,10 +2,11 @@ import { MINUTE } from '../common/durations.js';
 import { joinFrames, requestHeader } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
+import type { Attempt } from './attempt.js';
 import { Batch, isLarge, type Run } from './batch.js';
 import type { Call } from './call.js';
 import type { FlowControl } from './flow-control.js';
-import { type Attempt, type Destination, headOf, LargeFrames } from './large-frames.js';
+import { type Destination, headOf, LargeFrames } from './large-frames.js';
 import type { DispatchListener } from './ports.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
 import { WaitingCalls } from './waiting-calls.js';
@@ -32,7 +33,7 @@ export interface ReturnAddress {
   readonly incarnation: string;
 }
 
-type Answered = Pick<Destination, 'header' | 'redisMs' | 'now'>;
+type Answered = Pick<Destination, 'header' | 'redisMs'>;
 
 /**
  * Sends the calls of one turn of the event loop to the script, one batch per service. Most are answered
@@ -232,35 +233,40 @@ export class Dispatcher {
   }
 
   #onAnswer(batch: Batch, header: string, answer: string): void {
+    const read = batch.readAnswer(answer);
+    if (read === undefined) return this.#onWrongAnswer(batch);
     this.#unanswered.remove(batch);
-    const { redisMs, runs } = batch.readAnswer(answer);
+    const { redisMs, runs } = read;
     if (runs.length > 0 && runs.every(isTrustworthy)) this.#trusted.add(batch.service);
     else this.#trusted.delete(batch.service);
     if (runs.length === 0) this.#addAgain(batch);
-    const answered = { header, redisMs, now: performance.now() };
-    for (const run of runs) this.#onRun(batch, run, answered);
+    for (const run of runs) this.#onRun(batch, run, { header, redisMs });
     this.#schedule();
+  }
+
+  /** That of another command: the next connection asks for the right one. */
+  #onWrongAnswer(batch: Batch): void {
+    batch.isLost = true;
+    this.redis.reset();
   }
 
   #onRun(batch: Batch, run: Run, answered: Answered): void {
     const large: Attempt[] = [];
     for (let index = run.first; index < run.end; index++) {
-      const call = batch.calls[index]!;
-      if (run.unplaced === undefined && isLarge(call))
-        large.push({ call, attempt: batch.attempts[index]! });
+      if (run.unplaced === undefined && isLarge(batch.calls[index]!))
+        large.push(batch.attemptAt(index));
       else this.#tell(batch, index, run);
     }
     if (large.length === 0) return;
-    const { service, isResent } = batch;
+    const { service, sentAt, isResent } = batch;
     const { member, incarnation } = run;
-    this.#largeFrames.send({ service, isResent, member, incarnation, ...answered }, large);
+    this.#largeFrames.send({ service, sentAt, isResent, member, incarnation, ...answered }, large);
   }
 
   #tell(batch: Batch, index: number, run: Run): void {
     if (batch.isVoid(index)) return;
     const { isResent } = batch;
-    const call = batch.calls[index]!;
-    const attempt = batch.attempts[index]!;
+    const { call, attempt } = batch.attemptAt(index);
     if (run.unplaced === undefined)
       this.listener.onPlaced(call, attempt, run.incarnation, isResent);
     else this.listener.onUnplaced(call, attempt, run.unplaced);

@@ -3,6 +3,7 @@ import { ONE_WAY } from '../protocol/frames.js';
 import type { Keys } from '../protocol/keys.js';
 import { byteLength, type Text } from '../protocol/text.js';
 import type { Answer, RedisPort } from '../redis/link.js';
+import { type Attempt, isCurrent, isVoid } from './attempt.js';
 import type { Call } from './call.js';
 import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
 import type { DispatchListener } from './ports.js';
@@ -12,12 +13,6 @@ const OVERHEAD_BYTES = 100;
 /** No UTF-16 unit takes more in UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
 
-export interface Attempt {
-  readonly call: Call;
-  /** The attempt that the node was picked for; the call may have gone on since. */
-  readonly attempt: number;
-}
-
 /** Where requests go that the script gave to one node. */
 export interface Destination {
   readonly service: string;
@@ -25,9 +20,10 @@ export interface Destination {
   readonly incarnation: string;
   /** The constant part of the message. */
   readonly header: string;
-  /** When the script picked the node, by Redis's clock and by ours. */
+  /** When the script picked the node, by Redis's clock. */
   readonly redisMs: number;
-  readonly now: number;
+  /** When the script was sent. */
+  readonly sentAt: number;
   readonly isResent: boolean;
 }
 
@@ -74,7 +70,7 @@ export class LargeFrames {
     const { to } = parcel;
     const attempts = parcel.attempts.filter(isCurrent);
     if (attempts.length === 0) return;
-    const frames = attempts.map(({ call }) => [headOf(call, to.now), call.body] as const);
+    const frames = attempts.map(({ call }) => [headOf(call, to.sentAt), call.body] as const);
     const message = requestMessage(to.redisMs, to.header, frames);
     if (this.flow.take(to.incarnation, byteLength(message)))
       return void this.#publish({ to, attempts }, message);
@@ -98,17 +94,18 @@ export class LargeFrames {
   }
 
   #onPlaced({ to: { incarnation, isResent }, attempts }: Parcel): void {
-    for (const { call, attempt } of attempts)
+    for (const { call, attempt } of notVoid(attempts))
       this.listener.onPlaced(call, attempt, incarnation, isResent);
   }
 
   #onRefused({ attempts }: Parcel, error: Error): void {
-    for (const { call, attempt } of attempts) this.listener.onRefused(call, attempt, error);
+    for (const { call, attempt } of notVoid(attempts))
+      this.listener.onRefused(call, attempt, error);
   }
 
   /** Whether the frames went out is for the node to say, once the path is open again. */
   #onCut({ to: { incarnation, isResent }, attempts }: Parcel): void {
-    for (const { call, attempt } of attempts) {
+    for (const { call, attempt } of notVoid(attempts)) {
       if (call.isOneWay) this.listener.onForgotten(call, attempt);
       else this.listener.onPlaced(call, attempt, incarnation, isResent);
     }
@@ -128,8 +125,9 @@ export function headOf(call: Call, now: number): string {
   return requestHead(call.id, call.timeLeftMs(now), call.isOneWay ? ONE_WAY : call.attempt);
 }
 
-function isCurrent({ call, attempt }: Attempt): boolean {
-  return !call.isSettled && attempt === call.attempt;
+/** A node may have refused the request before Redis has said that it got it. */
+function notVoid(attempts: readonly Attempt[]): Attempt[] {
+  return attempts.filter((attempt) => !isVoid(attempt));
 }
 
 /** Several frames share a message, as long as it is not one that its receiver has to acknowledge. */

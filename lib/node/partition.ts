@@ -226,10 +226,8 @@ export class Partition implements CallPath, Identity {
     if (!this.#isOpen || !this.redis.isUp) return;
     const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
     try {
-      await this.redis.pipeline([
-        ['del', ...keys],
-        ['unsubscribe', this.inbox],
-      ]);
+      const deleted = this.redis.pipeline([['del', ...keys]]);
+      await Promise.all([deleted, this.redis.unsubscribe(this.inbox)]);
     } catch {
       // The connection broke: both keys have a TTL, and the inbox went with the connection.
     }

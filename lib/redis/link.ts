@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import { Redis, ReplyError } from 'ioredis';
 import { CloudsDisconnectedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
@@ -38,7 +39,8 @@ export interface RedisPort {
   runQuietly(script: ScriptName, keys: readonly string[], args: readonly (string | number)[]): void;
   sendQuietly(commands: readonly Command[]): void;
   subscribe(channel: string): Promise<void>;
-  /** Drops the connection and makes a new one. */
+  unsubscribe(channel: string): Promise<void>;
+  /** Drops the connection, with all that waits for an answer, and makes a new one. */
   reset(): void;
 }
 
@@ -59,6 +61,14 @@ const SHA = Object.fromEntries(
   ]),
 ) as Record<ScriptName, string>;
 
+/**
+ * What a command that goes without an answer may be answered with all the same: somebody's script runs
+ * longer than Redis likes, or the user may no longer ask for that.
+ */
+const UNWANTED_ANSWER = /^BUSY |client\|reply/;
+/** What the driver says about an answer when no command waits for one. */
+const UNASKED = 'Command queue state error';
+
 const REFUSED =
   /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH|ERR DB index|ERR invalid DB)/;
 
@@ -78,6 +88,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #isUp = false;
   #canBeQuiet = false;
   #abortOpening: (() => void) | undefined;
+  /** On this one answers can no longer be told apart. */
+  #outOfStep: Socket | undefined;
 
   constructor(
     private readonly options: CloudsRedisOptions,
@@ -126,30 +138,33 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.#abortOpening?.();
   }
 
+  /** The driver only says goodbye, for which a server that hangs has its time. */
   reset(): void {
-    this.#client?.disconnect(true);
+    const client = this.#client;
+    client?.disconnect(true);
+    (client?.stream)?.destroy();
   }
 
-  run(
+  async run(
     script: ScriptName,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const client = this.#client as unknown as Record<string, ScriptMethod> | undefined;
-    const method = client?.[`clouds_${script}`];
-    if (method === undefined) return Promise.reject(new Error('the link is closed'));
-    return method.call(client, keys.length, ...keys, ...args);
+    const rest = [keys.length, ...keys, ...args];
+    let { error, value } = await this.#answerTo(['evalsha', SHA[script], ...rest]);
+    if (error?.message.startsWith('NOSCRIPT'))
+      ({ error, value } = await this.#answerTo(['eval', SCRIPTS[script], ...rest]));
+    if (error) throw error;
+    return value;
   }
 
   /** Not the driver's own pipeline: that copies its 500 methods for each, which takes longer than the work. */
   async pipeline(commands: readonly Command[]): Promise<Answer[]> {
-    const client = this.#client;
-    if (client === undefined) throw new Error('the link is closed');
-    const { stream } = client;
+    const stream = this.#client?.stream;
     let sent: Promise<Answer>[];
     stream?.cork();
     try {
-      sent = commands.map((command) => answerTo(client, command));
+      sent = commands.map((command) => this.#answerTo(command));
     } finally {
       stream?.uncork();
     }
@@ -170,18 +185,43 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   /** Past the driver, which waits for an answer to every command that it knows of. */
   sendQuietly(commands: readonly Command[]): void {
     const stream = this.#client?.stream;
-    if (stream !== undefined) writeQuietly(stream, commands);
+    if (stream?.writable) writeQuietly(stream, commands);
   }
 
   async subscribe(channel: string): Promise<void> {
     await this.#client?.subscribe(channel);
   }
 
+  async unsubscribe(channel: string): Promise<void> {
+    await this.#client?.unsubscribe(channel);
+  }
+
+  /** Never rejects. What is not Redis's own error says that the connection broke. */
+  async #answerTo(command: Command): Promise<Answer> {
+    const client = this.#client;
+    if (client === undefined) return { error: new Error('the link is closed'), value: undefined };
+    const { stream } = client;
+    try {
+      const value: unknown = await client.sendCommand(new PiecewiseCommand(command));
+      if (stream !== this.#outOfStep) return { error: null, value };
+    } catch (error) {
+      if (this.#canBeQuiet && UNWANTED_ANSWER.test((error as Error).message)) this.#onOutOfStep();
+      if (stream !== this.#outOfStep) return { error: error as Error, value: undefined };
+    }
+    return { error: new Error('the connection is out of step'), value: undefined };
+  }
+
+  /** The driver takes one answer for the next from here on. The first that it is wrong about brings us here. */
+  #onOutOfStep(): void {
+    const stream = this.#client?.stream;
+    if (stream === this.#outOfStep) return;
+    this.#outOfStep = stream;
+    this.reset();
+  }
+
   #createClient(): Redis {
     const settings = clientSettings(this.options);
     const client = this.options.url ? new Redis(this.options.url, settings) : new Redis(settings);
-    for (const [name, lua] of Object.entries(SCRIPTS))
-      client.defineCommand(`clouds_${name}`, { lua });
     // A client that was closed may still have events to tell: they are of no interest any more.
     const ifCurrent = (act: () => void) => client === this.#client && act();
     client.on('messageBuffer', (channel: Buffer, bytes: Buffer) =>
@@ -190,8 +230,13 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     client.on('connect', () => ifCurrent(() => this.#watchHandshake(client)));
     client.on('ready', () => ifCurrent(() => void this.#onReady(client)));
     client.on('close', () => ifCurrent(() => this.#onDown()));
-    client.on('error', (error) => ifCurrent(() => this.emit('error', error)));
+    client.on('error', (error) => ifCurrent(() => this.#onDriverError(error)));
     return client;
+  }
+
+  #onDriverError(error: Error): void {
+    if (error.message.startsWith(UNASKED)) this.#onOutOfStep();
+    else this.emit('error', error);
   }
 
   /** ioredis bounds the TCP connect only: a server that accepts and says nothing would hold us for ever. */
@@ -206,8 +251,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.emit('up');
     // Who may not say so would be answered, and all later answers would go to the wrong commands.
     const [info, reply] = await Promise.all([
-      answerTo(client, ['info', 'server']),
-      answerTo(client, ['client', 'reply', 'on']),
+      this.#answerTo(['info', 'server']),
+      this.#answerTo(['client', 'reply', 'on']),
     ]);
     const canBeQuiet = reply.value === 'OK' && canSkipAnswers(String(info.value));
     this.#canBeQuiet = this.#isUp && client === this.#client && canBeQuiet;
@@ -270,17 +315,6 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     });
   }
 }
-
-/** Never rejects. */
-function answerTo(client: Redis, command: Command): Promise<Answer> {
-  const answer = client.sendCommand(new PiecewiseCommand(command)) as Promise<unknown>;
-  return answer.then(
-    (value) => ({ error: null, value }),
-    (error: Error) => ({ error, value: undefined }),
-  );
-}
-
-type ScriptMethod = (keyCount: number, ...args: (string | number)[]) => Promise<unknown>;
 
 /** A refused connect to a name with several addresses is an AggregateError with an empty message. */
 export function reasonOf(error: Error): string {

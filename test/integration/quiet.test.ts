@@ -1,11 +1,19 @@
+import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { CloudsRedisOptions } from '../../lib/common/options.js';
 import type { CloudsNode, CloudsOptions, IncomingRequest } from '../../lib/index.js';
+import { isRedisReply, Link } from '../../lib/redis/link.js';
 import { FAST_BEAT, type TestCloud, useCloud, usePrivateCloud } from '../support/cloud.js';
-import { gate, outcome, tally, timeOf, until, untilCancelled } from '../support/wait.js';
+import { gate, outcome, rejection, tally, timeOf, until, untilCancelled } from '../support/wait.js';
 
 const IGNORED = { value: () => {}, end: () => {}, error: () => {} };
+
+const BUSY_FOR_100_MS = `
+  local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end
+  local till = now() + 100
+  while now() < till do end`;
 
 type Handler = (data: never, request: IncomingRequest) => unknown;
 
@@ -244,5 +252,100 @@ describe('a Redis of its own', () => {
 
     expect(sent.map(({ quiet }) => quiet())).toEqual([0, 0]);
     await cloud.silence('work', [node]);
+  });
+});
+
+describe('a Redis that answers what should have no answer', () => {
+  const cloud = usePrivateCloud();
+  const ECHOES = Array.from({ length: 10 }, (_, key) => ['echo', key] as const);
+
+  let opened: Link | undefined;
+
+  afterEach(() => opened?.close());
+
+  async function openLink(redis: CloudsRedisOptions) {
+    const link = new Link(redis, 2000);
+    opened = link;
+    await link.open();
+    await until('it may be quiet', () => link.canBeQuiet);
+    return link;
+  }
+
+  /** A user from whom something can be taken away. */
+  async function user() {
+    await cloud.admin.call('ACL', 'SETUSER', 'few', ...'on >pw ~* &* +@all'.split(' '));
+    const { host } = new URL(cloud.url);
+    return { url: `redis://few:pw@${host}`, connectionName: cloud.prefix };
+  }
+
+  it('as the user may not go without any more: the connection is cut before an answer is taken for another', async () => {
+    const link = await openLink(await user());
+    await cloud.admin.call('ACL', 'SETUSER', 'few', '-client|reply');
+    link.sendQuietly([['set', 'key', 'quiet', 'PX', 10_000]]);
+
+    const error = await rejection(link.pipeline(ECHOES));
+
+    expect(isRedisReply(error)).toBe(false);
+    await once(link, 'up');
+    const answers = await link.pipeline(ECHOES);
+    expect(answers.map(({ value }) => value)).toEqual(ECHOES.map(([, key]) => String(key)));
+    expect(link.canBeQuiet).toBe(false);
+  });
+
+  it('as a script takes too long: the same', async () => {
+    await cloud.admin.config('SET', 'busy-reply-threshold', 10);
+    const link = await openLink({ url: cloud.url, connectionName: cloud.prefix });
+    const other = cloud.admin.duplicate();
+    const busy = other.eval(BUSY_FOR_100_MS, 0);
+    const isBusy = async () => (await outcome(cloud.admin.ping())) !== 'ok';
+    await until('it is busy', isBusy);
+    link.sendQuietly([['set', 'key', 'quiet', 'PX', 10_000]]);
+
+    const error = await rejection(link.pipeline(ECHOES));
+
+    expect(isRedisReply(error)).toBe(false);
+    await once(link, 'up');
+    await busy;
+    other.disconnect();
+    await until('it may be quiet again', () => link.canBeQuiet);
+    const answers = await link.pipeline(ECHOES);
+    expect(answers.map(({ value }) => value)).toEqual(ECHOES.map(([, key]) => String(key)));
+  });
+
+  it('as scripts take too long, again and again, mixes up nothing', async () => {
+    await cloud.admin.config('SET', 'busy-reply-threshold', 10);
+    const node = await server(cloud, 'echo', (key) => key);
+    const caller = await trustingCaller(cloud, 'echo', { service: { noNodeGrace: 5000 } });
+    for (let episode = 0; episode < 10; episode++) {
+      const both = [caller, node];
+      await until('both are there', () => both.every(({ isConnected }) => isConnected));
+      await caller.send('echo', 'trusted again');
+      const busy = cloud.admin.eval(BUSY_FOR_100_MS, 0);
+      const keys = Array.from({ length: 50 }, (_, key) => `${episode}-${key}`);
+      const answers = [];
+      for (const key of keys) {
+        answers.push(caller.send('echo', key));
+        if (answers.length % 5 === 0) await turn();
+      }
+      expect(await Promise.all(answers)).toEqual(keys);
+      await busy;
+    }
+    await cloud.silence('echo', [node]);
+  });
+
+  it('as the right to go without is taken away mixes up nothing', async () => {
+    const redis = await user();
+    const node = await server(cloud, 'echo', (key) => key, { redis });
+    const caller = await trustingCaller(cloud, 'echo', { redis, service: { noNodeGrace: 5000 } });
+    const sent = watchSent(caller);
+    const send = (keys: readonly number[]) => keys.map((key) => caller.send('echo', key));
+    const keys = Array.from({ length: 100 }, (_, key) => key);
+    await Promise.all(send(keys));
+    expect(sent.quiet()).toBeGreaterThan(0);
+
+    await cloud.admin.call('ACL', 'SETUSER', 'few', '-client|reply');
+    for (let round = 0; round < 5; round++) expect(await Promise.all(send(keys))).toEqual(keys);
+
+    await cloud.silence('echo', [node]);
   });
 });

@@ -455,6 +455,7 @@ describe('a call that was sent without an answer of Redis', () => {
     expect(call.isOut).toBe(false);
     await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
     expect(path.dispatched).toEqual([call, call]);
+    expect(call.tried).toEqual(['node-a']);
     await pass(500);
     expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
     expect(timedOut).toEqual([]);
@@ -559,6 +560,14 @@ describe('a service whose nodes are all full', () => {
     await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
     expect(path.dispatched).toEqual([call, call]);
     expect(call).toMatchObject({ attempt: 2, tried: ['node-a'], mayRepeatNode: true });
+  });
+
+  it('is passed over by the next attempt also when its word comes before that of the script', async () => {
+    const { path, call, reply } = setUp({ attempts: 2 });
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.OVERLOADED));
+    await pass(LONGEST_BACKOFF_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 2, tried: ['node-a'], place: undefined });
   });
 
   it('fails the call after its last attempt', async () => {

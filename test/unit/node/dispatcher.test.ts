@@ -4,7 +4,9 @@ import { Dispatcher } from '../../../lib/node/dispatcher.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import type { DispatchListener } from '../../../lib/node/ports.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
+import type { RequestMessage } from '../../../lib/protocol/frames.js';
 import { Keys } from '../../../lib/protocol/keys.js';
+import type { Command } from '../../../lib/redis/link.js';
 import { fakeCall, type FlatSettings } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
@@ -75,6 +77,11 @@ const sequenceOf = ({ args: [sequence] }: SentScript) => Number(sequence);
 /** Gives every request of the script to `member`. */
 const placeAll = (script: SentScript, member = 'node.1') =>
   script.answer(`1000|${member}*${framesOf(script).length}`);
+
+function timeLeftIn([, , message]: Command): number {
+  const { frames } = decodeMessage(Buffer.from(String(message)), MEBIBYTE) as RequestMessage;
+  return frames[0]![1];
+}
 
 useFakeClock();
 
@@ -389,6 +396,20 @@ describe('the answer of the script', () => {
     expect(await sent()).toEqual([]);
   });
 
+  it('is not its own if it speaks of more calls, or fewer: a new connection asks for it', async () => {
+    const { redis, dispatcher, listener, add, sent } = setUp();
+    const calls = add(2);
+    only(await sent()).answer('1000|node.1*1');
+    await turn();
+    expect(redis.resets).toBe(1);
+    expect(listener.placed).toEqual([]);
+    dispatcher.pause();
+    dispatcher.resume();
+    only(await sent()).answer('1000|node.1*2');
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual(calls);
+  });
+
   it('can be that the batch is too old for the fence', async () => {
     const { listener, add, sent } = setUp();
     const [call] = add();
@@ -559,6 +580,18 @@ describe('a cut connection', () => {
     expect(listener.placed).toMatchObject([{ call, incarnation: 'node.1', isResent: true }]);
   });
 
+  it('takes nothing off the time that a large call has at its node', async () => {
+    const { redis, dispatcher, addOne, sent, cut } = setUp();
+    addOne({ ...LARGE, timeoutMs: 5000 });
+    cut(only(await sent()));
+    await pass(3000);
+    dispatcher.resume();
+    // The node reckons the age of the request from the first run of the script.
+    only(await sent()).answer('1000|node.1*1');
+    await turn();
+    expect(timeLeftIn(only(redis.takeCommands()))).toBeGreaterThan(4900);
+  });
+
   it('has its batches forgotten of which Redis no longer knows', async () => {
     const { dispatcher, listener, add, sent, cut } = setUp();
     const [call] = add() as [Call];
@@ -668,6 +701,32 @@ describe('a large call', () => {
     placeAll(only(await sent()));
     await turn();
     expect(listener.placed).toMatchObject([{ call, incarnation: 'node.1' }]);
+  });
+
+  it('that its node has refused before Redis has said that it got it is not placed there', async () => {
+    const { redis, listener, addOne, sent } = setUp();
+    let answer!: (value?: unknown) => void;
+    redis.pipelineHeld = new Promise((resolve) => (answer = resolve));
+    const call = addOne(LARGE);
+    placeAll(only(await sent()));
+    await turn();
+    call.voidDispatch();
+    answer();
+    await turn();
+    expect(listener.placed).toEqual([]);
+  });
+
+  it('that is dispatched again is published once, to its new node', async () => {
+    const { redis, dispatcher, addOne, sent } = setUp();
+    const call = addOne(LARGE);
+    const first = only(await sent());
+    call.voidDispatch();
+    dispatcher.add(call);
+    const second = only(await sent());
+    placeAll(first, 'old.1');
+    placeAll(second, 'new.1');
+    await turn();
+    expect(redis.takeCommands()).toMatchObject([['publish', 't:P:new.1', expect.anything()]]);
   });
 
   it('whose PUBLISH is refused is refused', async () => {
