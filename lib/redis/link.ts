@@ -142,7 +142,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   reset(): void {
     const client = this.#client;
     client?.disconnect(true);
-    (client?.stream)?.destroy();
+    client?.stream?.destroy();
   }
 
   async run(

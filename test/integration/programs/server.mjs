@@ -1,6 +1,7 @@
 // A node that serves. The data of a call is { key, ms?, hold?, blockMs? }: it says over IPC which key it
 // runs, then answers with its node id, after `ms` milliseconds, or never with `hold`; with `blockMs` its
-// event loop stands still for so long.
+// event loop stands still for so long. The service "long" answers { bytes, values? } with so many bytes, or
+// with a stream of so many values of that size.
 import { setTimeout as delay } from 'node:timers/promises';
 import { CloudsNode } from 'nestjs-clouds';
 
@@ -16,6 +17,13 @@ async function work({ key, ms, hold, blockMs = 0 } = {}, request) {
   return node.id;
 }
 
+async function* longValues({ bytes, values }) {
+  for (let i = 0; i < values; i++) yield 'x'.repeat(bytes);
+}
+
+const long = (data) => (data.values ? longValues(data) : 'x'.repeat(data.bytes));
+
+await node.register('long', long);
 for (const service of services) await node.register(service, work);
 await node.connect();
 
