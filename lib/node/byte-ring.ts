@@ -31,16 +31,6 @@ export class ByteRing {
     return start >= this.#end - this.size;
   }
 
-  /** Whether these bytes stand anywhere in what was written from there on and is still here. */
-  includesSince(start: number, sought: Buffer): boolean {
-    if (this.#bytes === undefined) return false;
-    const [from, to] = [start % this.size, this.#end % this.size];
-    if (from < to) return this.#bytes.subarray(from, to).includes(sought);
-    return (
-      this.#bytes.subarray(from).includes(sought) || this.#bytes.subarray(0, to).includes(sought)
-    );
-  }
-
   /** The bytes themselves, not a copy; undefined if they were written over. */
   read(span: Span): Buffer | undefined {
     if (!this.has(span)) return undefined;

@@ -1,18 +1,15 @@
-import { ownReplyFrame } from '../protocol/decode.js';
-import { idsMessage, receivedMessage, replyMessage } from '../protocol/encode.js';
+import { idsMessage, receivedMessage } from '../protocol/encode.js';
 import { MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import { byteLength, release, type Text } from '../protocol/text.js';
+import { release, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
 import type { FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
-import { heldMessage, type SentMessage } from './recent-replies.js';
-import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
-import { type SentReplies, Unconfirmed } from './unconfirmed.js';
+import type { ReplyKeeper } from './reply-keeper.js';
+import { held, type ReplyBatch, ReplyQueue } from './reply-queue.js';
+import type { SentReplies } from './unconfirmed.js';
 
-/** About so many bytes of replies leave at once, so that Redis and the callers work while the next are being made. */
-const EARLY_LENGTH = 128 * 1024;
 /** Up to this many ids of 16 characters are one message. */
 const MAX_IDS = 5000;
 
@@ -27,19 +24,15 @@ export interface OutboxListener {
  * one turn of the event loop is one pipeline.
  */
 export class Outbox {
-  /** Frames, by the incarnation of their caller. */
-  #replies = new Map<string, Text[]>();
+  readonly #replies: ReplyQueue;
   /** Counts that owe points. */
   #debtors: PointCount[] = [];
-  /** Of the replies that came since something was sent, in UTF-16 units or bytes. */
-  #length = 0;
   /** The batch that takes more ids, by kind and receiver. */
   readonly #ids = new Map<string, IdBatch>();
   #idBatches: IdBatch[] = [];
   /** How much was read of long messages, by their sender. */
   readonly #received = new Map<string, number>();
   readonly #strayServices = new Set<string>();
-  readonly #unconfirmed: Unconfirmed;
   /** Whether something waits that Redis has to answer: all but points and the answers of handlers. */
   #wantsAnswer = false;
   #flush: NodeJS.Immediate | undefined;
@@ -49,20 +42,19 @@ export class Outbox {
     private readonly redis: RedisPort,
     private readonly keys: Keys,
     private readonly address: { readonly incarnation: string },
-    private readonly keeper: ReplyKeeper,
-    private readonly flow: FlowControl,
+    keeper: ReplyKeeper,
+    flow: FlowControl,
     private readonly listener: OutboxListener,
   ) {
-    this.#unconfirmed = new Unconfirmed(redis, keys, (message) => this.#onUnclaimed(message));
+    this.#replies = new ReplyQueue(redis, keys, address, keeper, flow, (id) =>
+      listener.onUnclaimed(id),
+    );
   }
 
   /** `to` is the incarnation of the caller. */
   reply(to: string, frame: Text): void {
-    const frames = this.#replies.get(to);
-    if (frames) frames.push(frame);
-    else this.#replies.set(to, [frame]);
-    this.#length += frame.length;
-    if (this.#length + frame.length > EARLY_LENGTH) this.#send();
+    // Redis and the callers work while the next are being made.
+    if (this.#replies.add(to, frame)) this.#send();
     else this.#schedule();
   }
 
@@ -74,13 +66,7 @@ export class Outbox {
 
   /** The answer that this node has given to a call, as a frame; also while that waits to be sent. */
   answerTo(id: string): string | undefined {
-    const head = `["${id}",`;
-    for (const frames of this.#replies.values()) {
-      const texts = frames.map(String).filter((text) => text.startsWith(head));
-      const answer = texts.find((text) => isAnswer(ownReplyFrame(text)));
-      if (answer !== undefined) return answer;
-    }
-    return this.keeper.find(id);
+    return this.#replies.answerTo(id);
   }
 
   /** Gives one point back, or `count` of them, which may be negative. */
@@ -113,7 +99,7 @@ export class Outbox {
 
   /** A receiver that was full may have room: what waits for it is tried again. */
   onRoom(to: string): void {
-    if (this.#replies.has(to)) this.#schedule();
+    if (this.#replies.hasFor(to)) this.#schedule();
   }
 
   /** Sends what is waiting now instead of at the end of the turn. */
@@ -125,7 +111,7 @@ export class Outbox {
   /** Sends what is waiting, and resolves when Redis has all that was sent, or cannot be reached. */
   async flushed(): Promise<void> {
     this.send();
-    await Promise.all([this.#sending, this.#unconfirmed.check()]);
+    await Promise.all([this.#sending, this.#replies.confirmed()]);
   }
 
   /** A new incarnation begins: points that were to be given back to the last one are of no account. */
@@ -136,13 +122,12 @@ export class Outbox {
 
   /** The connection is gone: who was there for the last replies can no longer be asked. */
   cutOff(): void {
-    this.#unconfirmed.giveUp();
+    this.#replies.giveUp();
   }
 
   close(): void {
     this.#cancelFlush();
-    this.#unconfirmed.close();
-    this.#replies = new Map();
+    this.#replies.close();
     this.forgetPoints();
     this.#forgetIds();
   }
@@ -174,93 +159,47 @@ export class Outbox {
   }
 
   #send(): void {
-    this.#length = 0;
-    if (!this.redis.isUp) return this.#keepAll();
-    const commands: Command[] = [];
+    if (!this.redis.isUp) return this.#keepReplies();
     // Points first: Redis writes last to whom it answered first, and the callers are to be first.
-    this.#takePoints(commands);
-    const first = commands.length;
-    const batches = this.#takeReplies(commands);
+    const points = this.#takePoints();
+    const batches = this.#replies.take();
+    const commands = [...points, ...batches.map(({ command }) => command)];
     this.#takeReceived(commands);
     this.#takeStrays(commands);
     this.#takeIds(commands);
     if (commands.length === 0) return;
     const isQuiet = this.redis.canBeQuiet && !this.#wantsAnswer;
     // Values may be among what waits for room.
-    this.#wantsAnswer &&= this.#replies.size > 0;
+    this.#wantsAnswer &&= !this.#replies.isEmpty;
     if (isQuiet) this.#sendQuietly(commands, batches);
-    else this.#sending = this.#deliver(commands, batches.map(held), first);
+    else this.#sending = this.#deliver(commands, batches.map(held), points.length);
     for (const { text } of batches) release(text);
   }
 
   #sendQuietly(commands: readonly Command[], batches: readonly ReplyBatch[]): void {
     this.redis.sendQuietly(commands);
-    for (const { to, message } of batches) this.#unconfirmed.add({ to, message });
+    this.#replies.sentQuietly(batches);
   }
 
-  /** Without a connection: the callers ask for their replies when both are back. */
-  #keepAll(): void {
-    const { incarnation } = this.address;
-    for (const frames of this.#replies.values()) {
-      for (let first = 0; first < frames.length;) {
-        const next = endOfBatch(frames, first);
-        const message = replyMessage(incarnation, frames.slice(first, next));
-        this.keeper.keepUnclaimed(this.keeper.keepRecent(message, next - first));
-        release(message);
-        first = next;
-      }
-    }
-    this.#replies = new Map();
+  #keepReplies(): void {
+    this.#replies.keepAll();
     this.#received.clear();
   }
 
   /** `first`: which of the commands is that of the first batch. */
   async #deliver(
-    commands: Command[],
+    commands: readonly Command[],
     batches: readonly SentReplies[],
     first: number,
   ): Promise<void> {
     try {
       const answers = await this.redis.pipeline(commands);
-      batches.forEach(({ message }, index) => {
-        if (answers[first + index]!.value === 0) this.#onUnclaimed(message);
-      });
+      this.#replies.answered(batches, answers.slice(first));
       const refused = answers.find(({ error }) => error !== null);
       if (refused) this.listener.onError(refused.error!);
     } catch {
-      // The connection broke: whether the replies arrived is for their callers to ask.
-      for (const { message } of batches) this.keeper.keepUnclaimed(message);
+      this.#replies.cutOff(batches);
     }
-  }
-
-  #onUnclaimed(message: SentMessage): void {
-    for (const id of this.keeper.keepUnclaimed(message)) this.listener.onUnclaimed(id);
-  }
-
-  #takeReplies(commands: Command[]): ReplyBatch[] {
-    const batches: ReplyBatch[] = [];
-    const waiting = this.#replies;
-    // A new Map each time, not one that is emptied: see ChurnMap.
-    this.#replies = new Map();
-    for (const [to, frames] of waiting) {
-      const left = this.#takeFor(to, frames, commands, batches);
-      if (left.length > 0) this.#replies.set(to, left);
-    }
-    return batches;
-  }
-
-  /** Returns what has to wait, in its order: values of a stream must not overtake each other. */
-  #takeFor(to: string, frames: Text[], commands: Command[], batches: ReplyBatch[]): Text[] {
-    let first = 0;
-    while (first < frames.length) {
-      const next = endOfBatch(frames, first);
-      const text = replyMessage(this.address.incarnation, frames.slice(first, next));
-      if (!this.flow.take(to, byteLength(text))) break;
-      commands.push(['publish', this.keys.inbox(to), text]);
-      batches.push({ to, text, message: this.keeper.keepRecent(text, next - first) });
-      first = next;
-    }
-    return frames.slice(first);
   }
 
   #takeReceived(commands: Command[]): void {
@@ -300,8 +239,10 @@ export class Outbox {
   }
 
   /** XX: a member that was taken out of its set stays out. */
-  #takePoints(commands: Command[]): void {
+  #takePoints(): Command[] {
+    const commands: Command[] = [];
     for (const points of this.#debtors) {
+      // One that owed nothing in between is there twice.
       if (points.owed === 0) continue;
       const member = memberOf(this.address.incarnation, points.isLimited);
       const { service, owed } = points;
@@ -310,11 +251,8 @@ export class Outbox {
       points.owed = 0;
     }
     this.#debtors = [];
+    return commands;
   }
-}
-
-interface ReplyBatch extends SentReplies {
-  readonly text: Text;
 }
 
 type IdsKind = typeof MessageKind.CANCEL | typeof MessageKind.ASK;
@@ -323,21 +261,4 @@ interface IdBatch {
   readonly kind: IdsKind;
   readonly to: string;
   readonly ids: string[];
-}
-
-/** Until Redis answers: others may leave meanwhile, more than are kept. */
-function held({ to, text, message }: ReplyBatch): SentReplies {
-  return { to, message: heldMessage(text.toString(), message.replies) };
-}
-
-/** Where the message ends that begins with the reply number `first`. What comes in bulk has to be counted by the flow control. */
-function endOfBatch(frames: readonly Text[], first: number): number {
-  let length = frames[first]!.length;
-  let next = first + 1;
-  while (next < frames.length) {
-    length += frames[next]!.length;
-    if (length > EARLY_LENGTH) break;
-    next++;
-  }
-  return next;
 }

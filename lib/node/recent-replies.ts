@@ -1,7 +1,8 @@
 import { byteLength, type Text } from '../protocol/text.js';
 import { ByteRing, type Span } from './byte-ring.js';
 
-const MAX_REPLIES = 4096;
+/** How many of them are kept. */
+export const MAX_REPLIES = 4096;
 /** What is kept of them. */
 export const MAX_BYTES = 8 * 1024 * 1024;
 
@@ -9,11 +10,15 @@ export const MAX_BYTES = 8 * 1024 * 1024;
 export interface SentMessage {
   readonly replies: number;
   readonly length: number;
+  /** Whether that is kept for as long as this is held. */
+  readonly isHeld: boolean;
   /** What it said, for as long as that is kept. */
   text(): string | undefined;
 }
 
 class KeptMessage implements SentMessage {
+  readonly isHeld = false;
+
   constructor(
     readonly replies: number,
     readonly span: Span,
@@ -50,10 +55,8 @@ export class RecentReplies {
     return kept;
   }
 
-  /** The messages that have these bytes somewhere, newest first. That there is none, as mostly, is told at once. */
+  /** The messages that have these bytes somewhere, newest first. */
   *having(bytes: Buffer): Iterable<string> {
-    const oldest = this.#messages[this.#oldest];
-    if (oldest === undefined || !this.#ring.includesSince(oldest.span.start, bytes)) return;
     for (let i = this.#messages.length - 1; i >= this.#oldest; i--) {
       const message = this.#messages[i]!;
       if (message.bytes()?.includes(bytes)) yield message.text()!;
@@ -74,5 +77,5 @@ export class RecentReplies {
 
 /** One that is kept for as long as it is held. */
 export function heldMessage(text: string, replies: number): SentMessage {
-  return { replies, length: text.length, text: () => text };
+  return { replies, length: text.length, isHeld: true, text: () => text };
 }

@@ -1,9 +1,10 @@
 import { CloudsErrorCode } from '../common/errors.js';
 import { SECOND } from '../common/durations.js';
-import { ownReplyFrames } from '../protocol/decode.js';
+import { ownReplyFrame, ownReplyFrames, ownReplyHead } from '../protocol/decode.js';
 import { type ReplyFrame, ReplyKind } from '../protocol/frames.js';
 import type { Text } from '../protocol/text.js';
-import { RecentReplies, type SentMessage } from './recent-replies.js';
+import { RecentIds } from './recent-ids.js';
+import { heldMessage, MAX_REPLIES, RecentReplies, type SentMessage } from './recent-replies.js';
 
 const UNCLAIMED_REPLIES = 10_000;
 const UNCLAIMED_LENGTH = 16 * 1024 * 1024;
@@ -27,12 +28,16 @@ interface Unclaimed {
  */
 export class ReplyKeeper {
   readonly #recent = new RecentReplies();
+  readonly #recentIds = new RecentIds(MAX_REPLIES);
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
-  /** A message with so many replies that is being sent. */
-  keepRecent(message: Text, replies: number): SentMessage {
-    return this.#recent.add(message, replies);
+  /** A message that is being sent, with the replies in it. One without any answer pushes none out. */
+  keepRecent(message: Text, replies: readonly Text[]): SentMessage {
+    const answers = replies.filter(holdsAnswer);
+    if (answers.length === 0) return heldMessage(message.toString(), 0);
+    for (const answer of answers) this.#recentIds.add(ownReplyHead(answer).id);
+    return this.#recent.add(message, answers.length);
   }
 
   /** A message that reached nobody. Returns the ids of the streams of which it has values. */
@@ -62,6 +67,7 @@ export class ReplyKeeper {
 
   /** Seldom found, so it searches the texts. */
   #findRecent(id: string): string | undefined {
+    if (!this.#recentIds.mayHave(id)) return undefined;
     for (const message of this.#recent.having(Buffer.from(`["${id}",`))) {
       const frame = ownReplyFrames(message).find((one) => one[0] === id && isAnswer(one));
       if (frame) return JSON.stringify(frame);
@@ -86,6 +92,12 @@ export class ReplyKeeper {
     this.#unclaimed.delete(id);
     this.#unclaimedLength -= kept.frame.length;
   }
+}
+
+function holdsAnswer(frame: Text): boolean {
+  const { kind } = ownReplyHead(frame);
+  if (kind === ReplyKind.REFUSAL) return isAnswer(ownReplyFrame(frame.toString()));
+  return kind !== ReplyKind.VALUE && kind !== ReplyKind.UNKNOWN;
 }
 
 /** Whether a handler has answered with it, or what it answered could not be sent. */

@@ -12,6 +12,7 @@ import {
 } from './frames.js';
 import { isIncarnation } from './ids.js';
 import { MAX_DATA_DEPTH } from './payload.js';
+import { beginningOf, type Text } from './text.js';
 
 const ENVELOPE_DEPTH = 3;
 const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
@@ -122,6 +123,13 @@ export function ownReplyFrames(message: string): ReplyFrame[] {
 /** A frame that this process has made itself. */
 export function ownReplyFrame(frame: string): ReplyFrame {
   return JSON.parse(frame) as ReplyFrame;
+}
+
+/** What a reply frame begins with that this process has made itself. */
+export function ownReplyHead(frame: Text): { id: string; kind: ReplyKind } {
+  const text = beginningOf(frame);
+  const end = text.indexOf('"', 2);
+  return { id: text.slice(2, end), kind: Number(text[end + 2]) as ReplyKind };
 }
 
 /** The id is only looked up, so whatever it says does no harm. */

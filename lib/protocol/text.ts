@@ -36,6 +36,13 @@ export function byteLength(text: Text): number {
   return typeof text === 'string' ? Buffer.byteLength(text) : text.length;
 }
 
+/** The text up to its first long part. */
+export function beginningOf(text: Text): string {
+  if (typeof text === 'string') return text;
+  const [first] = text.pieces;
+  return typeof first === 'string' ? first : '';
+}
+
 /** Of a text that nobody needs any more. */
 export function release(text: Text): void {
   if (typeof text !== 'string') text.release();

@@ -13,7 +13,7 @@ function standStill(ms: number): void {
 }
 
 async function callerOfLong() {
-  await cloud.child();
+  await cloud.child({}, ['long']);
   const caller = await cloud.connected();
   await caller.send('long', { bytes: 1 });
   return caller;

@@ -23,8 +23,7 @@ async function* longValues({ bytes, values }) {
 
 const long = (data) => (data.values ? longValues(data) : 'x'.repeat(data.bytes));
 
-await node.register('long', long);
-for (const service of services) await node.register(service, work);
+for (const service of services) await node.register(service, service === 'long' ? long : work);
 await node.connect();
 
 process.on('message', async () => {

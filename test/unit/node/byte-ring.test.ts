@@ -93,24 +93,3 @@ it('a ring has the newest texts as they were, and no others, after any', () => {
     expect(read, context).toEqual(expected);
   }
 });
-
-describe('bytes that are sought in a ring', () => {
-  it('are found in what was written from a place on, also when that has gone round', () => {
-    const ring = new ByteRing(16);
-    const has = (start: number, text: string) => ring.includesSince(start, Buffer.from(text));
-    expect(has(0, 'a')).toBe(false);
-    ring.write('abcdef');
-    const second = ring.write('ghijkl');
-    expect([has(0, 'cd'), has(second.start, 'cd'), has(second.start, 'jk')]).toEqual([
-      true,
-      false,
-      true,
-    ]);
-    ring.write('mnopqr');
-    expect([has(second.start, 'jk'), has(second.start, 'op'), has(second.start, 'xy')]).toEqual([
-      true,
-      true,
-      false,
-    ]);
-  });
-});

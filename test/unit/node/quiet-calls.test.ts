@@ -6,7 +6,7 @@ import { ReplyKind } from '../../../lib/protocol/frames.js';
 import { Keys } from '../../../lib/protocol/keys.js';
 import { fakeCall, FakePath, RecordingSink } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
-import { FakeRedis, only } from '../fakes/redis.js';
+import { FakeRedis, only, type SentScript } from '../fakes/redis.js';
 
 /** A caller with its dispatcher, of a service that is trusted. */
 async function setUp() {
@@ -44,6 +44,9 @@ async function setUp() {
   return { redis, caller, dispatcher, path, start, startTwo, reply };
 }
 
+/** Whether it only asks for the answer to a batch that was sent before. */
+const isEmpty = ({ args }: SentScript) => args.length === 9 && args.slice(5).join('') === '00';
+
 useFakeClock();
 
 // The refused dispatch and the next one have the same attempt number.
@@ -55,7 +58,7 @@ it('a call that its node did not serve is not placed there by the answer that co
   reply(call.id, ReplyKind.REFUSAL, { code: 'CLOUDS_NO_NODE', message: 'no', details: {} });
   await pass(101);
   // Asked about batch 2, from which the call is gone.
-  for (const script of redis.takeScripts()) script.answer('1000|node-a.1*1');
+  for (const script of redis.takeScripts().filter(isEmpty)) script.answer('1000|node-a.1*1');
   await turn();
   expect(call.place).not.toBe('node-a.1');
   caller.onNodeLost(path, 'node-a.1');
@@ -86,7 +89,8 @@ it('a call that its node did not serve does not fail with the batch that it left
   const refusal = { code: 'CLOUDS_NO_NODE', message: 'no', details: {} };
   reply(unserved.call.id, ReplyKind.REFUSAL, refusal);
   await pass(101);
-  const [first, second] = redis.takeScripts();
+  // The call that was not served may be on its way again by now.
+  const [first, second] = redis.takeScripts().filter(isEmpty);
   first!.answer('1000|node-a.1*1');
   second!.refuse('OOM command not allowed');
   await turn();

@@ -83,7 +83,7 @@ describe('the messages that have some bytes', () => {
     for (const part of ['["id",', '名"]']) expect(having(recent, part)).toEqual([String(text)]);
   });
 
-  it('are those of the last 32 Ki replies', () => {
+  it('are those of the last 4,096 replies', () => {
     const recent = new RecentReplies();
     recent.add('<first>', 1);
     recent.add('<many>', MAX_REPLIES - 1);
@@ -94,7 +94,7 @@ describe('the messages that have some bytes', () => {
     expect(having(recent, '<')).toEqual(['<and one>', '<one more>']);
   });
 
-  it('are those of the last 32 Ki replies, however many were sent before', () => {
+  it('are those of the last 4,096 replies, however many were sent before', () => {
     const recent = new RecentReplies();
     for (let sent = 20_000; sent <= 140_000; sent += 20_000) {
       addMany(recent, sent - 20_000, 20_000);

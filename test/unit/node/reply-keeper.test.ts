@@ -21,6 +21,8 @@ const MAX_REPLIES = 4096;
 
 const message = (...frames: Text[]) => replyMessage('node.1', frames);
 const sent = (...frames: Text[]) => heldMessage(message(...frames).toString(), frames.length);
+const keepRecent = (keeper: ReplyKeeper, ...frames: Text[]) =>
+  keeper.keepRecent(message(...frames), frames);
 const result = (id: string, data: unknown = 6) => resultFrame(id, JSON.stringify(data));
 const refusal = (id: string, code: CloudsErrorCode) => refusalFrame(id, 0, cloudsError(code, 'no'));
 
@@ -33,7 +35,7 @@ const OTHER_CODES = Object.values(CloudsErrorCode).filter((code) => !NOT_RUN.inc
 
 /** The two ways in which a reply is kept. */
 const WAYS: [string, (keeper: ReplyKeeper, ...frames: Text[]) => void][] = [
-  ['was sent', (keeper, ...frames) => keeper.keepRecent(message(...frames), frames.length)],
+  ['was sent', keepRecent],
   ['reached nobody', (keeper, ...frames) => void keeper.keepUnclaimed(sent(...frames))],
 ];
 
@@ -41,7 +43,7 @@ const WAYS: [string, (keeper: ReplyKeeper, ...frames: Text[]) => void][] = [
 function sendMany(keeper: ReplyKeeper, ids: readonly string[], perMessage: number): void {
   for (let first = 0; first < ids.length; first += perMessage) {
     const frames = ids.slice(first, first + perMessage).map((id) => result(id));
-    keeper.keepRecent(message(...frames), frames.length);
+    keepRecent(keeper, ...frames);
   }
 }
 
@@ -108,7 +110,7 @@ describe.each(WAYS)('a reply that %s', (_, keep) => {
 });
 
 describe('a reply that was sent', () => {
-  it('is found until 32 Ki others were sent', () => {
+  it('is found until 4,096 others were sent', () => {
     const keeper = new ReplyKeeper();
     sendMany(keeper, ['first', ...idsFrom(0, MAX_REPLIES - 1)], 1);
     expect(keeper.find('first')).toBe(result('first'));
@@ -143,15 +145,15 @@ describe('a reply that was sent', () => {
   it('pushes the oldest out when all together take more than 8 MiB', () => {
     const keeper = new ReplyKeeper();
     const large = 'x'.repeat(3 * MEBIBYTE);
-    for (const id of ['a', 'b', 'c']) keeper.keepRecent(message(result(id, large)), 1);
+    for (const id of ['a', 'b', 'c']) keepRecent(keeper, result(id, large));
     expect(['a', 'b', 'c'].map((id) => keeper.find(id) !== undefined)).toEqual([false, true, true]);
   });
 
   it('is not kept when it alone takes more than that, and the others stay', () => {
     const keeper = new ReplyKeeper();
-    keeper.keepRecent(message(result('before')), 1);
-    keeper.keepRecent(message(result('huge', 'x'.repeat(9 * MEBIBYTE))), 1);
-    keeper.keepRecent(message(result('behind')), 1);
+    keepRecent(keeper, result('before'));
+    keepRecent(keeper, result('huge', 'x'.repeat(9 * MEBIBYTE)));
+    keepRecent(keeper, result('behind'));
     expect(['before', 'huge', 'behind'].map((id) => keeper.find(id))).toEqual([
       result('before'),
       undefined,
@@ -161,16 +163,27 @@ describe('a reply that was sent', () => {
 
   it('is found when its text was released', () => {
     const keeper = new ReplyKeeper();
-    const text = message(result('id', 'ä'.repeat(10_000)));
-    keeper.keepRecent(text, 1);
+    const frame = result('id', 'ä'.repeat(10_000));
+    const text = message(frame);
+    keeper.keepRecent(text, [frame]);
     release(text);
     wrapText('', 'other'.repeat(4000), '');
     expect(keeper.find('id')).toBe(String(result('id', 'ä'.repeat(10_000))));
   });
 
+  it('is not pushed out by what is no answer, however much of that is sent', () => {
+    const keeper = new ReplyKeeper();
+    keepRecent(keeper, result('id'));
+    const value = valueFrame('stream', 0, `"${'x'.repeat(MEBIBYTE)}"`);
+    const refused = refusal('refused', CloudsErrorCode.OVERLOADED);
+    for (let i = 0; i < 9; i++) keepRecent(keeper, value, value);
+    for (let i = 0; i < MAX_REPLIES; i++) keepRecent(keeper, refused, unknownFrame('unknown'));
+    expect(keeper.find('id')).toBe(result('id'));
+  });
+
   it('does not run out with time', async () => {
     const keeper = new ReplyKeeper();
-    keeper.keepRecent(message(result('id')), 1);
+    keepRecent(keeper, result('id'));
     await pass(60_000);
     keeper.expire();
     expect(keeper.find('id')).toBe(result('id'));
@@ -194,7 +207,7 @@ describe('a reply that reached nobody', () => {
     const keeper = new ReplyKeeper();
     const large = 'x'.repeat(5 * MEBIBYTE);
     const [lost, kept] = ['a', 'b'].map((id) =>
-      keeper.keepRecent(message(valueFrame(id, 0, '1'), result(`${id}-large`, large)), 2),
+      keepRecent(keeper, valueFrame(id, 0, '1'), result(`${id}-large`, large)),
     );
     expect(keeper.keepUnclaimed(lost!)).toEqual([]);
     expect(keeper.find('a-large')).toBeUndefined();
@@ -203,9 +216,9 @@ describe('a reply that reached nobody', () => {
 
   it('is found when others have pushed it out of those that were sent', () => {
     const keeper = new ReplyKeeper();
-    keeper.keepUnclaimed(keeper.keepRecent(message(result('id')), 1));
-    keeper.keepRecent(message(result('large', 'x'.repeat(8 * MEBIBYTE - 100))), 1);
-    keeper.keepRecent(message(result('one-more')), 1);
+    keeper.keepUnclaimed(keepRecent(keeper, result('id')));
+    keepRecent(keeper, result('large', 'x'.repeat(8 * MEBIBYTE - 100)));
+    keepRecent(keeper, result('one-more'));
     expect(keeper.find('id')).toBe(result('id'));
   });
 
