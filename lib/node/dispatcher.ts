@@ -22,7 +22,10 @@ const MIN_EARLY_FRAMES = 32;
 const MAX_BATCH_LENGTH = 64 * 1024;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
-/** Calls with about so many bytes leave at once. Measured at 10 KB: 13 % more calls per second than with half of it, 60 % more than with all of a turn. */
+/**
+ * Calls with about so many bytes leave at once. Measured at 10 KB: 13 % more calls per second than with half
+ * of it, 60 % more than with all of a turn.
+ */
 const EARLY_LENGTH = 128 * 1024;
 const PICK_ONLY = '';
 const NO_REQUESTS = [0, 0, '', ''];
@@ -83,12 +86,13 @@ export class Dispatcher {
   #isEarly(waiting: WaitingCalls, { body }: Call): boolean {
     const frames = Math.max(MIN_EARLY_FRAMES, this.listener.inFlight / 2);
     if (waiting.size >= Math.min(MAX_FRAMES, frames)) return true;
+    // One more like it would be too much.
     return waiting.length + body.length > EARLY_LENGTH;
   }
 
   /** One that was sent quietly has to be cancelled at its node, which is found out at once. */
   remove(call: Call): void {
-    if (call.isSent) this.#unanswered.askSoon();
+    if (call.isSent) this.#unanswered.askSoon(call);
     else this.#waiting.get(call.service)?.remove(call);
   }
 

@@ -1,4 +1,5 @@
 import type { Batch } from './batch.js';
+import type { Call } from './call.js';
 
 /** Batches that may be out without an answer. The script keeps as many answers, so none is forgotten. */
 export const FENCE_SLOTS = 256;
@@ -18,6 +19,8 @@ export class Unanswered {
   #isCutOff = false;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  /** Calls that are to be cancelled where they are. */
+  #sought = new Set<Call>();
   readonly #ask: (batch: Batch) => void;
 
   constructor(ask: (batch: Batch) => void) {
@@ -43,14 +46,16 @@ export class Unanswered {
     this.#batches[slotOf(batch.sequence)] = undefined;
   }
 
-  /** Asks for all that were sent quietly at the end of this turn; after a cut all are asked for anyway. */
-  askSoon(): void {
-    if (!this.#isCutOff) this.#immediate ??= setImmediate(() => this.askNow());
+  /** Asks for the batch of this call at the end of the turn; after a cut all are asked for anyway. */
+  askSoon(call: Call): void {
+    if (this.#isCutOff) return;
+    this.#sought.add(call);
+    this.#immediate ??= setImmediate(() => this.#askForSought());
   }
 
+  /** Asks for all that were sent quietly. */
   askNow(): void {
-    clearImmediate(this.#immediate);
-    this.#immediate = undefined;
+    this.#stopSeeking();
     for (const batch of this.#quiet()) this.#askOrForget(batch);
   }
 
@@ -94,6 +99,13 @@ export class Unanswered {
     }
   }
 
+  #askForSought(): void {
+    const sought = this.#sought;
+    this.#stopSeeking();
+    for (const batch of this.#quiet())
+      if (batch.calls.some((call) => sought.has(call))) this.#askOrForget(batch);
+  }
+
   #onTime(): void {
     this.#timer = undefined;
     const limit = performance.now() - LATE_MS;
@@ -109,8 +121,14 @@ export class Unanswered {
 
   #stop(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#stopSeeking();
+  }
+
+  #stopSeeking(): void {
     clearImmediate(this.#immediate);
-    this.#timer = this.#immediate = undefined;
+    this.#immediate = undefined;
+    this.#sought = new Set();
   }
 }
 

@@ -1,13 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { Call, Unplaced } from '../../../lib/node/call.js';
-import { Dispatcher } from '../../../lib/node/dispatcher.js';
-import { FlowControl } from '../../../lib/node/flow-control.js';
-import type { DispatchListener } from '../../../lib/node/ports.js';
-import { Keys } from '../../../lib/protocol/keys.js';
+import type { Call } from '../../../lib/node/call.js';
+import type { Dispatcher } from '../../../lib/node/dispatcher.js';
 import type { Command } from '../../../lib/redis/link.js';
-import { fakeCall, type FlatSettings } from '../fakes/call.js';
+import type { FlatSettings } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
-import { FakeRedis, only, type SentScript } from '../fakes/redis.js';
+import { setUpDispatcher } from '../fakes/dispatcher.js';
+import { only, type SentScript } from '../fakes/redis.js';
 
 const MINUTE = 60_000;
 /** When calls that are still out have their answer asked for. */
@@ -17,43 +15,11 @@ const SLOTS = 256;
 /** A body that does not ride in the script. */
 const LARGE = { body: `0,"${'x'.repeat(4 * 1024)}"` };
 
-/** Notes what a dispatcher tells of its calls. */
-class Listener implements DispatchListener {
-  inFlight = 0;
-  readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
-  readonly unplaced: { call: Call; reason: Unplaced }[] = [];
-  readonly refused: Call[] = [];
-  readonly forgotten: Call[] = [];
-
-  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
-    this.placed.push({ call, attempt, incarnation, isResent });
-  }
-  onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
-    this.unplaced.push({ call, reason });
-  }
-  onRefused(call: Call): void {
-    this.refused.push(call);
-  }
-  onForgotten(call: Call): void {
-    this.forgotten.push(call);
-  }
-}
-
-/** A dispatcher that runs and may be quiet, of the node `caller` in its third incarnation. */
+/** A dispatcher that may be quiet. */
 function setUp() {
-  const redis = new FakeRedis();
+  const set = setUpDispatcher();
+  const { redis, listener, addOne } = set;
   redis.canBeQuiet = true;
-  const listener = new Listener();
-  const address = { nodeId: 'caller', incarnation: 'caller.3' };
-  const flow = new FlowControl((node) => dispatcher.onRoom(node));
-  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
-  dispatcher.resume();
-  const add = (count = 1, settings: FlatSettings = {}) => {
-    const calls = Array.from({ length: count }, () => fakeCall(settings));
-    for (const call of calls) dispatcher.add(call);
-    return calls;
-  };
-  const addOne = (settings?: FlatSettings) => add(1, settings)[0]!;
   /** What was sent in this turn, with and without a wish for an answer. */
   const sent = async () => {
     await turn();
@@ -77,7 +43,7 @@ function setUp() {
     answer(call);
     listener.placed.length = 0;
   };
-  return { redis, listener, address, dispatcher, add, addOne, sent, isQuiet, earnTrust };
+  return { ...set, sent, isQuiet, earnTrust };
 }
 
 async function setUpTrusted() {
@@ -85,6 +51,8 @@ async function setUpTrusted() {
   await set.earnTrust();
   return set;
 }
+
+const callsOf = (notes: readonly { call: Call }[]) => notes.map(({ call }) => call);
 
 /** What the caller does when the reply is there. */
 function answer(...calls: readonly Call[]): void {
@@ -224,7 +192,7 @@ describe('a service is not trusted', () => {
     const calls = add();
     only((await sent()).loud).refuse('OOM command not allowed');
     await turn();
-    expect(listener.refused).toEqual(calls);
+    expect(callsOf(listener.refused)).toEqual(calls);
     redis.canBeQuiet = true;
     expect(await isQuiet()).toBe(false);
   });
@@ -345,7 +313,7 @@ describe('the answer of a quiet batch', () => {
     await pass(LATE_MS);
     only((await sent()).loud).refuse('NOPERM no more');
     await turn();
-    expect(listener.refused).toEqual(calls);
+    expect(callsOf(listener.refused)).toEqual(calls);
     expect(await isQuiet()).toBe(false);
   });
 
@@ -356,8 +324,8 @@ describe('the answer of a quiet batch', () => {
     await pass(LATE_MS);
     only((await sent()).loud).refuse('STALE this batch is older than the fence');
     await turn();
-    expect(listener.forgotten).toEqual(calls);
-    expect(listener.refused).toEqual([]);
+    expect(callsOf(listener.forgotten)).toEqual(calls);
+    expect(callsOf(listener.refused)).toEqual([]);
   });
 });
 
@@ -388,6 +356,16 @@ describe('a call that was sent quietly and is taken back', () => {
     expect((await sent()).loud).toHaveLength(1);
     await pass(10 * LATE_MS);
     expect((await sent()).loud).toEqual([]);
+  });
+
+  it('has nothing asked about calls that went with other batches', async () => {
+    const { dispatcher, addOne, sent } = await setUpTrusted();
+    addOne();
+    await sent();
+    const call = addOne();
+    const { sequence } = only((await sent()).quiet);
+    giveUp(dispatcher, call);
+    expect(sequenceOf(only((await sent()).loud))).toBe(sequence);
   });
 
   it('is not sent again if the batch never ran', async () => {
@@ -524,7 +502,7 @@ describe('a cut connection', () => {
     await pass(10 * MINUTE);
     dispatcher.resume();
     expect((await sent()).loud).toEqual([]);
-    expect(listener.forgotten).toEqual(calls);
+    expect(callsOf(listener.forgotten)).toEqual(calls);
   });
 });
 

@@ -1,15 +1,11 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { Call, Unplaced } from '../../../lib/node/call.js';
-import { Dispatcher } from '../../../lib/node/dispatcher.js';
-import { FlowControl } from '../../../lib/node/flow-control.js';
-import type { DispatchListener } from '../../../lib/node/ports.js';
+import type { Call } from '../../../lib/node/call.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
 import type { RequestMessage } from '../../../lib/protocol/frames.js';
-import { Keys } from '../../../lib/protocol/keys.js';
 import type { Command } from '../../../lib/redis/link.js';
-import { fakeCall, type FlatSettings } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
-import { FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
+import { setUpDispatcher } from '../fakes/dispatcher.js';
+import { type FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
 
 const RULED_FROM = 9;
 const PICK_ONLY = '';
@@ -21,46 +17,13 @@ const MINUTE = 60_000;
 const LARGEST_SMALL = 4 * 1024;
 const LARGE = { body: `0,"${'x'.repeat(LARGEST_SMALL)}"` };
 
-/** Notes what a dispatcher tells of its calls. */
-class Listener implements DispatchListener {
-  inFlight = 0;
-  readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
-  readonly unplaced: { call: Call; reason: Unplaced }[] = [];
-  readonly refused: { call: Call; error: Error }[] = [];
-  readonly forgotten: { call: Call; attempt: number }[] = [];
-
-  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
-    this.placed.push({ call, attempt, incarnation, isResent });
-  }
-  onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
-    this.unplaced.push({ call, reason });
-  }
-  onRefused(call: Call, _attempt: number, error: Error): void {
-    this.refused.push({ call, error });
-  }
-  onForgotten(call: Call, attempt: number): void {
-    this.forgotten.push({ call, attempt });
-  }
-}
-
-/** A dispatcher that runs, of the node `caller` in its third incarnation. */
 function setUp() {
-  const redis = new FakeRedis();
-  const listener = new Listener();
-  const address = { nodeId: 'caller', incarnation: 'caller.3' };
-  const flow = new FlowControl((node) => dispatcher.onRoom(node));
-  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
-  dispatcher.resume();
-  const add = (count = 1, settings: FlatSettings = {}) => {
-    const calls = Array.from({ length: count }, () => fakeCall(settings));
-    for (const call of calls) dispatcher.add(call);
-    return calls;
-  };
-  const addOne = (settings?: FlatSettings) => add(1, settings)[0]!;
+  const set = setUpDispatcher();
+  const { redis, dispatcher } = set;
   /** What was sent in this turn. */
   const sent = async () => (await turn(), redis.takeScripts('dispatch'));
   const cut = (script: SentScript) => (dispatcher.pause(), script.cut());
-  return { redis, listener, address, dispatcher, add, addOne, sent, cut };
+  return { ...set, sent, cut };
 }
 
 const countsOf = ({ args }: SentScript) => ({ small: Number(args[5]), large: Number(args[6]) });

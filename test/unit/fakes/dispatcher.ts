@@ -1,0 +1,46 @@
+import type { Call, Unplaced } from '../../../lib/node/call.js';
+import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { FlowControl } from '../../../lib/node/flow-control.js';
+import type { DispatchListener } from '../../../lib/node/ports.js';
+import { Keys } from '../../../lib/protocol/keys.js';
+import { fakeCall, type FlatSettings } from './call.js';
+import { FakeRedis } from './redis.js';
+
+/** Notes what a dispatcher tells of its calls. */
+export class DispatchNotes implements DispatchListener {
+  inFlight = 0;
+  readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
+  readonly unplaced: { call: Call; reason: Unplaced }[] = [];
+  readonly refused: { call: Call; error: Error }[] = [];
+  readonly forgotten: { call: Call; attempt: number }[] = [];
+
+  onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
+    this.placed.push({ call, attempt, incarnation, isResent });
+  }
+  onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
+    this.unplaced.push({ call, reason });
+  }
+  onRefused(call: Call, _attempt: number, error: Error): void {
+    this.refused.push({ call, error });
+  }
+  onForgotten(call: Call, attempt: number): void {
+    this.forgotten.push({ call, attempt });
+  }
+}
+
+/** A dispatcher that runs, of the node `caller` in its third incarnation. */
+export function setUpDispatcher() {
+  const redis = new FakeRedis();
+  const listener = new DispatchNotes();
+  const address = { nodeId: 'caller', incarnation: 'caller.3' };
+  const flow = new FlowControl((node) => dispatcher.onRoom(node));
+  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
+  dispatcher.resume();
+  const add = (count = 1, settings: FlatSettings = {}) => {
+    const calls = Array.from({ length: count }, () => fakeCall(settings));
+    for (const call of calls) dispatcher.add(call);
+    return calls;
+  };
+  const addOne = (settings?: FlatSettings) => add(1, settings)[0]!;
+  return { redis, listener, address, dispatcher, add, addOne };
+}
