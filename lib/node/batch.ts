@@ -44,12 +44,16 @@ export class Batch {
   isResent = false;
   /** Whether Redis has not been asked for the answer so far. */
   isQuiet = false;
+  /** Whether only its answer was sent for the last time: what Redis says to that says nothing of the requests. */
+  isAskedFor = false;
 
   constructor(
     readonly service: string,
     readonly sequence: number,
     readonly sentAt: number,
     calls: readonly Call[],
+    /** The server that it was sent to. */
+    readonly serverId?: string,
   ) {
     const plain = calls.filter((call) => call.tried === undefined);
     const small = plain.filter((call) => !isLarge(call));

@@ -24,9 +24,20 @@ export function timeIsUp(call: Call): CloudsError {
   });
 }
 
+/** Ends that say that no handler has run. */
+const NOT_RUN: ReadonlySet<CloudsErrorCode> = new Set([
+  CloudsErrorCode.NO_NODE,
+  CloudsErrorCode.OVERLOADED,
+  CloudsErrorCode.EXPIRED,
+  CloudsErrorCode.DISCONNECTED,
+]);
+
 /** An attempt that was lost may have run, whatever became of those after it. */
-export function noTaker({ service, lostWith }: Call, reason: NoTaker): CloudsError {
-  if (lostWith) return lostWith;
+export function truthOf({ lostWith }: Call, error: CloudsError): CloudsError {
+  return lostWith !== undefined && NOT_RUN.has(error.code) ? lostWith : error;
+}
+
+export function noTaker({ service }: Call, reason: NoTaker): CloudsError {
   return reason === CloudsErrorCode.OVERLOADED
     ? new CloudsOverloadedError(messages.overloaded(service))
     : new CloudsNoNodeError(messages.noNode(service));

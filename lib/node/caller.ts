@@ -6,7 +6,14 @@ import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frame
 import { nodeIdOf } from '../protocol/ids.js';
 import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
 import type { Call, CallPath, Sender, Unplaced } from './call.js';
-import { closedDuringCall, nodeLost, noTaker, streamBroken, timeIsUp } from './call-failures.js';
+import {
+  closedDuringCall,
+  nodeLost,
+  noTaker,
+  streamBroken,
+  timeIsUp,
+  truthOf,
+} from './call-failures.js';
 import { CallTable } from './call-table.js';
 import type { CallListener } from './ports.js';
 import { release } from '../protocol/text.js';
@@ -314,7 +321,7 @@ export class Caller implements CallListener {
   #fail(call: Call, error: CloudsError): void {
     if (call.isSettled) return;
     this.#finish(call, call.place);
-    guarded(() => call.sink.error(error));
+    guarded(() => call.sink.error(truthOf(call, error)));
   }
 
   #onOneWaySettled(): void {

@@ -1,4 +1,4 @@
-import { MINUTE } from '../common/durations.js';
+import { MINUTE, SECOND } from '../common/durations.js';
 import { joinFrames, requestHeader } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
@@ -27,6 +27,8 @@ const FENCE_RENEWAL_MS = 1 * MINUTE;
  * of it, 60 % more than with all of a turn.
  */
 const EARLY_LENGTH = 128 * 1024;
+/** For so long after they were sent, calls whose place Redis has lost are not given up. */
+const LOST_PATIENCE_MS = 2 * SECOND;
 const PICK_ONLY = '';
 const NO_REQUESTS = [0, 0, '', ''];
 
@@ -159,7 +161,7 @@ export class Dispatcher {
       if (!this.#unanswered.hasRoomFor(this.#sequence + 1)) return false;
       const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH);
       if (some.length === 0) continue;
-      const batch = new Batch(service, ++this.#sequence, now, some);
+      const batch = new Batch(service, ++this.#sequence, now, some, this.redis.serverId);
       const requests = this.#requestArgs(batch, now);
       if (this.#mayBeQuiet(batch)) this.#sendQuietly(batch, requests, now);
       else this.#send(batch, requests, now);
@@ -223,6 +225,7 @@ export class Dispatcher {
 
   /** Asks for the answer. If there is none, the batch has not run, and never will. */
   #ask(batch: Batch): void {
+    batch.isAskedFor = true;
     this.#send(batch, NO_REQUESTS, performance.now());
   }
 
@@ -243,7 +246,7 @@ export class Dispatcher {
     const { redisMs, runs } = read;
     if (runs.length > 0 && runs.every(isTrustworthy)) this.#trusted.add(batch.service);
     else this.#trusted.delete(batch.service);
-    if (runs.length === 0) this.#addAgain(batch);
+    if (runs.length === 0) this.#onNotRun(batch);
     for (const run of runs) this.#onRun(batch, run, { header, redisMs });
     this.#schedule();
   }
@@ -276,6 +279,12 @@ export class Dispatcher {
     else this.listener.onUnplaced(call, attempt, run.unplaced);
   }
 
+  /** Another server may have been given less than the last one knew, and then its fence says little. */
+  #onNotRun(batch: Batch): void {
+    if (batch.serverId === this.redis.serverId) this.#addAgain(batch);
+    else this.#forget(batch);
+  }
+
   /** None of these has run. */
   #addAgain(batch: Batch): void {
     batch.calls.forEach((call, index) => {
@@ -292,7 +301,9 @@ export class Dispatcher {
     }
     this.#unanswered.remove(batch);
     this.#trusted.delete(batch.service);
-    if (error.message.startsWith('STALE')) this.#forget(batch);
+    if (isLostLately(batch, error)) this.#unanswered.addAgain(batch);
+    else if (batch.isAskedFor || error.message.startsWith('STALE')) this.#forget(batch);
+    else if (error.message.startsWith('READONLY')) this.#addAgain(batch);
     else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
     this.#schedule();
   }
@@ -305,6 +316,11 @@ export class Dispatcher {
 /** Its node is there, and will take more: what the next batch says can wait. */
 function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
   return unplaced === undefined && member === incarnation;
+}
+
+/** Redis has lost what it knew of the batch, but its nodes may be at work on it. */
+function isLostLately({ sentAt }: Batch, { message }: Error): boolean {
+  return message.startsWith('LOST') && performance.now() - sentAt < LOST_PATIENCE_MS;
 }
 
 function frameOf(call: Call, now: number): string {

@@ -30,6 +30,8 @@ export interface RedisPort {
   ): Promise<unknown>;
   /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
   pipeline(commands: readonly Command[]): Promise<Answer[]>;
+  /** Names the server that the connection goes to; undefined while that is not known. */
+  readonly serverId: string | undefined;
   /** Whether Redis lets us do without its answers. */
   readonly canBeQuiet: boolean;
   /**
@@ -87,6 +89,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #handshakeTimer: NodeJS.Timeout | undefined;
   #isUp = false;
   #canBeQuiet = false;
+  #serverId: string | undefined;
   #abortOpening: (() => void) | undefined;
   /** On this one answers can no longer be told apart. */
   #outOfStep: Socket | undefined;
@@ -105,6 +108,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   get canBeQuiet(): boolean {
     return this.#canBeQuiet;
+  }
+
+  get serverId(): string | undefined {
+    return this.#serverId;
   }
 
   /** The driver's connection, for `unwrap()`. */
@@ -254,6 +261,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       this.#answerTo(['info', 'server']),
       this.#answerTo(['client', 'reply', 'on']),
     ]);
+    this.#serverId = /^run_id:(\w+)/m.exec(String(info.value))?.[1];
     const canBeQuiet = reply.value === 'OK' && canSkipAnswers(String(info.value));
     this.#canBeQuiet = this.#isUp && client === this.#client && canBeQuiet;
   }

@@ -8,7 +8,7 @@ KEYS[2]  fence of the caller
 
 ARGV[1]  sequence number of the batch, one higher for each batch of this caller
 ARGV[2]  number of slots of the fence: a batch's answer is kept until so many later ones have run
-ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is
+ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is (a new one lives for 10 minutes)
 ARGV[4]  what an inbox's name has before the incarnation
 ARGV[5]  the constant part of the message: "caller","service",[
 ARGV[6]  how many requests have a frame in ARGV[8]
@@ -19,11 +19,13 @@ ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of 
 ARGV[10..]  the frames of these requests; '' for one that only needs a node
 
 A batch without any request, under the number of one whose answer was lost, asks for that answer; if
-there is none, the number is taken, and the batch cannot run any more.
+there is none, the number is taken, and the batch cannot run any more. The fence says which batch made it
+(field 'first'), so that one that Redis has lost is not taken for one that never had the answer.
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
 Errors   STALE: a later batch has taken this one's slot; whether this one ran is no longer known.
+         LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
 ]]
 --@include points
 
@@ -32,6 +34,7 @@ local NO_FRAME = ''
 local FIRST_RULED_FRAME = 10
 local FIRST_READ = 4
 local LOOK_BEHIND_FULL = 100
+local NEW_FENCE_MS = 600000
 
 local set, fence = KEYS[1], KEYS[2]
 local sequence = tonumber(ARGV[1])
@@ -44,12 +47,22 @@ if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
   keptSequence = tonumber(keptSequence)
   if keptSequence == sequence then return keptAnswer end
-  if keptSequence > sequence then return redis.error_reply('STALE this batch is older than the fence') end
+  if keptSequence > sequence then return redis.error_reply('STALE a later batch has taken the slot of this one') end
+end
+
+local count = small + large
+if count == 0 and ARGV[9] == '' then
+  local first = redis.call('HGET', fence, 'first')
+  if not first or tonumber(first) > sequence then return redis.error_reply('LOST the fence is younger than this batch') end
 end
 
 local function answer(runs)
   local text = nowMs .. '|' .. runs
-  redis.call('HSET', fence, slot, ARGV[1] .. ':' .. text)
+  local isNewSlot = redis.call('HSET', fence, slot, ARGV[1] .. ':' .. text) == 1
+  if isNewSlot and redis.call('HLEN', fence) == 1 then
+    redis.call('HSET', fence, 'first', ARGV[1])
+    redis.call('PEXPIRE', fence, NEW_FENCE_MS)
+  end
   if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
   return text
 end
@@ -61,7 +74,6 @@ end
 
 -- Most batches go to one node, as the only one or as the best for every request. That takes a third to two
 -- thirds of the time here.
-local count = small + large
 if count > 0 and ARGV[9] == '' then
   local best = redis.call('ZREVRANGE', set, 0, count == 1 and 0 or 1, 'WITHSCORES')
   local member, free = best[1], math.floor(tonumber(best[2] or 0))

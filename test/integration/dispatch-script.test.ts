@@ -398,6 +398,7 @@ describe('the dispatch script', () => {
     it('makes a batch that comes after one without requests, under its number, never run', async () => {
       const listening = await members({ 'a.1': 10 });
       const sequence = 7_000_021;
+      await dispatch(cloud, { sequence: sequence - 1, frames: frames(0) });
       const asked = await dispatch(cloud, { sequence });
       expect(asked.text).toMatch(/^\d+\|$/);
 
@@ -405,8 +406,33 @@ describe('the dispatch script', () => {
 
       expect(late.text).toBe(asked.text);
       expect((await dispatch(cloud, { sequence })).text).toBe(asked.text);
-      expect(await listening.messages('a.1')).toEqual([]);
-      expect(await cloud.scores('work')).toEqual({ a: 10 });
+      expect(await listening.requests('a.1')).toEqual(['0']);
+      expect(await cloud.scores('work')).toEqual({ a: 9 });
+    });
+
+    it('does not say of a batch that it has not run when it is not the fence that was there', async () => {
+      await members({ 'a.1': 10 });
+      const caller = 'robbed';
+      const run = (sequence: number, ...ids: number[]) =>
+        dispatch(cloud, { caller, sequence, frames: frames(...ids) });
+      expect((await rejection(run(1))).message).toMatch(/^LOST/);
+      const { text } = await run(2, 2);
+      await cloud.admin.del(cloud.keys.fence(caller));
+      expect((await rejection(run(2))).message).toMatch(/^LOST/);
+      await run(3, 3);
+
+      expect((await rejection(run(2))).message).toMatch(/^LOST/);
+      expect((await rejection(run(1))).message).toMatch(/^LOST/);
+      expect((await run(4)).text).toMatch(/^\d+\|$/);
+      expect(text).toMatch(/a\.1\*1$/);
+    });
+
+    it('lives for ten minutes when it is new, whatever it was told', async () => {
+      const caller = 'new';
+      await dispatch(cloud, { caller, ttlMs: 0, frames: frames(1) });
+      const ttlMs = await cloud.admin.pttl(cloud.keys.fence(caller));
+      expect(ttlMs).toBeGreaterThan(590_000);
+      expect(ttlMs).toBeLessThanOrEqual(600_000);
     });
 
     it('refuses a batch without requests that is too late', async () => {

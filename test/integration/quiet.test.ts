@@ -238,6 +238,25 @@ describe('a Redis of its own', () => {
     await cloud.silence('work', [node]);
   });
 
+  it('that loses all it has does not make a call run twice', async () => {
+    const { opened, open } = gate();
+    let runs = 0;
+    const node = await server(cloud, 'slow', (wait: boolean) => wait && (runs++, opened));
+    const caller = await trustingCaller(cloud, 'slow');
+    const sent = watchSent(caller);
+    const other = await cloud.connected(FAST_BEAT);
+    const call = caller.send('slow', true);
+    await until('it runs', () => runs === 1);
+    await cloud.admin.flushall();
+    await other.register('slow', () => runs++);
+    await until('Redis was asked where it is', () => sent.answered('evalsha') > 1);
+    open();
+
+    expect(await outcome(call)).toBe('ok');
+    expect(runs).toBe(1);
+    await cloud.silence('slow', [node, other]);
+  });
+
   it('that does not let a user go without answers gives them', async () => {
     const rules = 'on >pw ~* &* +@all -client|reply'.split(' ');
     await cloud.admin.call('ACL', 'SETUSER', 'few', ...rules);

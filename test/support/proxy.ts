@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { Lane, type Shape } from './lane.js';
 
 interface Pair {
   readonly client: net.Socket;
   readonly server: net.Socket;
+  readonly lanes: readonly Lane[];
   /** Whether what the server says is thrown away. Such a connection can only be cut: RESP does not survive it. */
   isMute: boolean;
 }
@@ -15,6 +17,7 @@ export class Proxy {
   readonly #target: { host: string; port: number };
   #isRefusing = false;
   #isStalled = false;
+  #shape: Shape = {};
 
   private constructor(targetUrl: string) {
     const { hostname, port } = new URL(targetUrl);
@@ -73,6 +76,12 @@ export class Proxy {
     }
   }
 
+  /** How everything travels from now on, both ways; `{}` for at once. */
+  shape(shape: Shape): void {
+    this.#shape = shape;
+    for (const { lanes } of this.#pairs) for (const lane of lanes) lane.shape(shape);
+  }
+
   async close(): Promise<void> {
     this.cut();
     this.#server.close();
@@ -82,12 +91,14 @@ export class Proxy {
   #onConnection(client: net.Socket): void {
     if (this.#isRefusing) return void client.resetAndDestroy();
     const server = net.connect(this.#target);
-    const pair: Pair = { client, server, isMute: false };
+    const [there, back] = [new Lane(server), new Lane(client)];
+    const pair: Pair = { client, server, lanes: [there, back], isMute: false };
+    for (const lane of pair.lanes) lane.shape(this.#shape);
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    client.on('data', (chunk) => server.write(chunk));
-    server.on('data', (chunk) => pair.isMute || client.write(chunk));
+    client.on('data', (chunk) => there.push(chunk));
+    server.on('data', (chunk) => pair.isMute || back.push(chunk));
     const end = () => {
       this.#pairs.delete(pair);
       client.destroy();

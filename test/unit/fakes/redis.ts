@@ -17,6 +17,7 @@ export interface SentScript {
 export class FakeRedis implements RedisPort {
   isUp = true;
   canBeQuiet = false;
+  serverId: string | undefined = 'server-1';
   resets = 0;
   readonly subscriptions: string[] = [];
   /** The answer to each command of a pipeline. An Error is what Redis refuses it with. */

@@ -222,6 +222,32 @@ describe('what a node answers', () => {
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
   });
 
+  it('is what a lost attempt ended with when Redis refuses the next', () => {
+    const { caller, path, call, sink, place } = setUp({ attempts: 3 });
+    place(call);
+    caller.onNodeLost(path, call.place!);
+    caller.onRefused(call, 2, redisError('OOM command not allowed'));
+    expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+  });
+
+  it('is what a lost attempt ended with when the last one comes too late to its node', () => {
+    const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
+    place(call);
+    caller.onNodeLost(path, call.place!);
+    place(call, B);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.EXPIRED), { from: B });
+    expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+  });
+
+  it('is what a lost attempt ended with when there is no connection for the next', async () => {
+    const { path, call, sink, place } = setUp({ attempts: 2, timeoutMs: 500 });
+    place(call);
+    await pass(500 + WHEEL_MS);
+    path.isOpen = false;
+    await pass(500 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
   it.each([CloudsErrorCode.EXPIRED, CloudsErrorCode.CANCELLED])(
     'is tried elsewhere at once when it is the refusal %s',
     (code) => {

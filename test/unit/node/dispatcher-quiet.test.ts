@@ -311,9 +311,11 @@ describe('the answer of a quiet batch', () => {
     const calls = add(2);
     await sent();
     await pass(LATE_MS);
+    // The question is refused. The requests were not, for all that is known.
     only((await sent()).loud).refuse('NOPERM no more');
     await turn();
-    expect(callsOf(listener.refused)).toEqual(calls);
+    expect(callsOf(listener.forgotten)).toEqual(calls);
+    expect(callsOf(listener.refused)).toEqual([]);
     expect(await isQuiet()).toBe(false);
   });
 
@@ -322,10 +324,32 @@ describe('the answer of a quiet batch', () => {
     const calls = add(2);
     await sent();
     await pass(LATE_MS);
-    only((await sent()).loud).refuse('STALE this batch is older than the fence');
+    only((await sent()).loud).refuse('STALE a later batch has taken the slot');
     await turn();
     expect(callsOf(listener.forgotten)).toEqual(calls);
     expect(callsOf(listener.refused)).toEqual([]);
+  });
+
+  it('can be that Redis has lost it: for two seconds the replies are waited for', async () => {
+    const { listener, add, sent } = await setUpTrusted();
+    const [answered, unanswered] = add(2) as [Call, Call];
+    await sent();
+    const refuseAll = async () => {
+      for (const script of (await sent()).loud) script.refuse('LOST the fence is younger');
+      await turn();
+    };
+    for (let ms = 0; ms < 1900; ms += LATE_MS) {
+      await pass(LATE_MS);
+      await refuseAll();
+    }
+    expect(listener.forgotten).toEqual([]);
+    answer(answered);
+    await pass(2 * LATE_MS);
+    await refuseAll();
+    expect(callsOf(listener.forgotten)).toContain(unanswered);
+    expect(callsOf(listener.refused)).toEqual([]);
+    await pass(MINUTE);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
   });
 });
 

@@ -555,6 +555,29 @@ describe('a cut connection', () => {
     expect(timeLeftIn(only(redis.takeCommands()))).toBeGreaterThan(4900);
   });
 
+  it('has nothing sent again that another server says it has not run: it may know less', async () => {
+    const { redis, dispatcher, listener, add, sent, cut } = setUp();
+    const [call] = add() as [Call];
+    cut(only(await sent()));
+    await turn();
+    redis.serverId = 'server-2';
+    dispatcher.resume();
+    only(await sent()).answer('1000|');
+    expect(await sent()).toEqual([]);
+    expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
+  });
+
+  it('is also that of a server that has become a replica: its calls are sent to the next master', async () => {
+    const { dispatcher, listener, add, sent } = setUp();
+    const [call] = add() as [Call];
+    only(await sent()).refuse('READONLY You can not write against a read only replica');
+    dispatcher.pause();
+    await turn();
+    dispatcher.resume();
+    expect(framesOf(only(await sent())).map(idOf)).toEqual([call.id]);
+    expect(listener.refused).toEqual([]);
+  });
+
   it('has its batches forgotten of which Redis no longer knows', async () => {
     const { dispatcher, listener, add, sent, cut } = setUp();
     const [call] = add() as [Call];

@@ -92,8 +92,8 @@ it('a call that its node did not serve does not fail with the batch that it left
   // The call that was not served may be on its way again by now.
   const [first, second] = redis.takeScripts().filter(isEmpty);
   first!.answer('1000|node-a.1*1');
-  second!.refuse('OOM command not allowed');
+  second!.refuse('STALE a later batch has taken the slot');
   await turn();
-  expect(waiting.sink.outcome).toBe('CLOUDS_DISCONNECTED');
+  expect(waiting.sink.outcome).toBe('CLOUDS_NODE_LOST');
   expect(unserved.sink.outcome).toBeUndefined();
 });

@@ -1,0 +1,112 @@
+import { appendFileSync, closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+/**
+ * What happened to calls, as the processes that took part saw it. Times are in ms of the machine's monotonic
+ * clock, which all of its processes share.
+ */
+export type HistoryEvent = Sent | Dispatched | Started | Ended | Replied | Stalled | Killed;
+
+/** A caller has made a call. */
+export interface Sent {
+  readonly what: 'sent';
+  readonly at: number;
+  readonly by: string;
+  /** Names the call, and travels in its data. */
+  readonly key: string;
+  readonly kind: 'request' | 'stream' | 'event';
+  /** How many attempts it has; -1 for no limit. */
+  readonly attempts: number;
+  readonly deadlineMs: number;
+}
+
+/** A caller has given an attempt to Redis. Its handler may run from now on. */
+export interface Dispatched {
+  readonly what: 'dispatched';
+  readonly at: number;
+  readonly by: string;
+  readonly key: string;
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** A handler has begun. */
+export interface Started {
+  readonly what: 'started';
+  readonly at: number;
+  readonly by: string;
+  readonly key: string;
+  readonly id: string;
+  readonly attempt: number;
+}
+
+/** A handler is done, with a value or an error. */
+export interface Ended {
+  readonly what: 'ended';
+  readonly at: number;
+  readonly by: string;
+  readonly key: string;
+  readonly id: string;
+  readonly attempt: number;
+  readonly isError: boolean;
+}
+
+/** A call has ended for its caller. */
+export interface Replied {
+  readonly what: 'replied';
+  readonly at: number;
+  readonly by: string;
+  readonly key: string;
+  /** `ok`, `thrown` if the handler failed, or the code of an error. */
+  readonly outcome: string;
+  /** What came back belongs to this call; undefined if nothing came back. */
+  readonly isOwn?: boolean;
+  /** Which process answered. */
+  readonly from?: string;
+}
+
+/** A process did not get to run its event loop: it was frozen, or busy, or the machine was. */
+export interface Stalled {
+  readonly what: 'stalled';
+  readonly at: number;
+  readonly by: string;
+  readonly ms: number;
+}
+
+/** A process was killed; what it had begun may not have ended. */
+export interface Killed {
+  readonly what: 'killed';
+  readonly at: number;
+  readonly by: string;
+}
+
+export function clockMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Writes each event to the file before it returns: what a process did last is there when it is killed. */
+export class HistoryWriter {
+  readonly #file: number;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'a');
+  }
+
+  add(event: HistoryEvent): void {
+    writeSync(this.#file, `${JSON.stringify(event)}\n`);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+export function appendEvent(path: string, event: HistoryEvent): void {
+  appendFileSync(path, `${JSON.stringify(event)}\n`);
+}
+
+/** The events of a file, without a last one that was cut short by a kill. */
+export function readHistory(path: string): HistoryEvent[] {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  // What follows the last line feed is nothing, or half an event.
+  return lines.slice(0, -1).map((line) => JSON.parse(line) as HistoryEvent);
+}

@@ -1,0 +1,141 @@
+import { clearInterval, setInterval } from 'node:timers';
+import type { CloudsNode } from '../../../lib/index.js';
+import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
+import type { Answer, WorkerPlan, Work } from './messages.js';
+
+const TICK_MS = 10;
+/** An open loop would grow without end while nobody answers. */
+const MAX_OUT = 2000;
+const LONGEST_WORK_MS = 30;
+const LARGEST_TEXT = 100_000;
+
+type Options = Parameters<CloudsNode['request']>[2] & { attempts: number; deadline: number };
+
+/** Makes calls of every kind at a steady rate, and notes how they end. */
+export class Load {
+  #timer: NodeJS.Timeout | undefined;
+  #made = 0;
+  #out = 0;
+  #debt = 0;
+  #onDone: (() => void) | undefined;
+
+  constructor(
+    private readonly node: CloudsNode,
+    private readonly plan: WorkerPlan,
+    private readonly random: () => number,
+    private readonly history: HistoryWriter,
+  ) {}
+
+  start(): void {
+    if (this.plan.callsPerSecond > 0) this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** Makes no more; resolves to how many were made, when all have ended. */
+  async finish(): Promise<number> {
+    clearInterval(this.#timer);
+    if (this.#out > 0) await new Promise<void>((resolve) => (this.#onDone = resolve));
+    return this.#made;
+  }
+
+  #tick(): void {
+    this.#debt += (this.plan.callsPerSecond * TICK_MS) / 1000;
+    for (; this.#debt >= 1; this.#debt--) if (this.#out < MAX_OUT) this.#call();
+  }
+
+  #call(): void {
+    const key = `${this.plan.name}:${++this.#made}`;
+    const kind = this.#pick<Sent['kind']>([
+      ['request', 0.88],
+      ['stream', 0.06],
+      ['event', 0.06],
+    ]);
+    const options = this.#options(kind);
+    const { attempts, deadline } = options;
+    const sent = { key, kind, attempts, deadlineMs: deadline, by: this.plan.name };
+    this.history.add({ what: 'sent', at: clockMs(), ...sent });
+    this.#out++;
+    const work = this.#work(key, kind);
+    if (kind === 'event') this.#emit(key, work, options);
+    else this.#request(key, work, options);
+  }
+
+  #emit(key: string, work: Work, { deadline }: Options): void {
+    this.node.emit(this.#target(), work, { timeout: deadline }).then(
+      () => this.#end(key, { outcome: 'ok' }),
+      (error: unknown) => this.#end(key, { outcome: outcomeOf(error, key) }),
+    );
+  }
+
+  #request(key: string, work: Work, options: Options): void {
+    let values = 0;
+    let isOwn = true;
+    let from: string | undefined;
+    const onValue = (value: unknown) => {
+      const answer = value as Answer & { value?: number };
+      from ??= answer.by;
+      isOwn &&= answer.key === key && answer.text === work.text && answer.by === from;
+      if (work.values > 0) isOwn &&= answer.value === values;
+      values++;
+    };
+    this.node.request(this.#target(), work, options, {
+      value: (value, isLast) => {
+        onValue(value);
+        if (isLast) this.#end(key, { outcome: 'ok', isOwn, from });
+      },
+      end: () => this.#end(key, { outcome: 'ok', isOwn: isOwn && values === work.values, from }),
+      error: (error) => this.#end(key, { outcome: outcomeOf(error, key), isOwn }),
+    });
+  }
+
+  #end(key: string, end: Pick<Replied, 'outcome' | 'isOwn' | 'from'>): void {
+    this.history.add({ what: 'replied', at: clockMs(), by: this.plan.name, key, ...end });
+    if (--this.#out === 0) this.#onDone?.();
+  }
+
+  #target(): string {
+    const { targets } = this.plan;
+    return targets[Math.floor(this.random() * targets.length)]!;
+  }
+
+  #options(kind: Sent['kind']): Options {
+    const attempts =
+      kind === 'event'
+        ? 1
+        : this.#pick([
+            [1, 0.5],
+            [3, 0.4],
+            [-1, 0.1],
+          ]);
+    const timeout = 500 + Math.floor(1000 * this.random());
+    return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout };
+  }
+
+  #work(key: string, kind: Sent['kind']): Work {
+    const { random } = this;
+    const isLarge = random() < 0.03;
+    return {
+      key,
+      ms: random() < 0.5 ? 0 : Math.floor(LONGEST_WORK_MS * random()),
+      fails: kind === 'request' && random() < 0.05,
+      values: kind === 'stream' ? 1 + Math.floor(40 * random()) : 0,
+      text: 'é'.repeat(Math.floor((isLarge ? LARGEST_TEXT : 200) * random())),
+    };
+  }
+
+  /** One of some choices by their shares, which add up to 1. */
+  #pick<T>(choices: readonly (readonly [T, number])[]): T {
+    let left = this.random();
+    for (const [choice, share] of choices) {
+      left -= share;
+      if (left < 0) return choice;
+    }
+    return choices.at(-1)![0];
+  }
+}
+
+/** What the handler throws belongs to the call that it names. */
+function outcomeOf(error: unknown, key: string): string {
+  const { code, message } = error as { code?: string; message: string };
+  if (code !== undefined) return code;
+  return message === `thrown:${key}` ? 'thrown' : `unknown: ${message}`;
+}

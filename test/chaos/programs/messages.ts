@@ -1,0 +1,47 @@
+import type { CloudsOptions } from '../../../lib/index.js';
+
+/** What a process of the chaos is told at its start. */
+export interface WorkerPlan {
+  /** Names the process in the history; no two have the same, nor one that came before. */
+  readonly name: string;
+  readonly seed: number;
+  readonly options: CloudsOptions;
+  readonly historyFile: string;
+  /** The services that it serves, by name, with their capacity if they have one. */
+  readonly services: Readonly<Record<string, { capacity?: number }>>;
+  /** The services that it calls. */
+  readonly targets: readonly string[];
+  readonly callsPerSecond: number;
+}
+
+/** What it can be asked. */
+export type Order =
+  /** Its event loop stands still for so long. */
+  | { readonly kind: 'block'; readonly ms: number }
+  /** It makes no more calls; answers when all have ended. */
+  | { readonly kind: 'finish' };
+
+/** What it says. */
+export type Word =
+  | { readonly kind: 'ready'; readonly nodeId: string }
+  | { readonly kind: 'finished'; readonly calls: number }
+  | { readonly kind: 'warning'; readonly text: string };
+
+/** The data of a call. */
+export interface Work {
+  readonly key: string;
+  /** How long the handler takes. */
+  readonly ms: number;
+  readonly fails: boolean;
+  /** How many values a stream has. */
+  readonly values: number;
+  /** Comes back as it is. */
+  readonly text: string;
+}
+
+export interface Answer {
+  readonly key: string;
+  /** The process that has answered. */
+  readonly by: string;
+  readonly text: string;
+}

@@ -1,0 +1,77 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { CloudsNode, type IncomingRequest } from '../../../lib/index.js';
+import { seededRandom } from '../../support/wait.js';
+import { clockMs, HistoryWriter } from '../history.js';
+import { Load } from './load.js';
+import type { Answer, Order, WorkerPlan, Word, Work } from './messages.js';
+import { recordDispatches } from './record-dispatches.js';
+
+const WATCH_MS = 20;
+/** A timer that is so late says that the process did not run. */
+const STALL_MS = 100;
+
+const plan = JSON.parse(process.argv[2]!) as WorkerPlan;
+const { name: by } = plan;
+const history = new HistoryWriter(plan.historyFile);
+const say = (word: Word) => process.send?.(word);
+
+recordDispatches(by, history);
+const node = new CloudsNode(plan.options);
+node.on('warning', (text) => say({ kind: 'warning', text }));
+
+/** Serves one call as its data says. */
+async function work({ key, ms, fails, values, text }: Work, request: IncomingRequest) {
+  const { id, attempt } = request;
+  const end = (isError: boolean) =>
+    history.add({ what: 'ended', at: clockMs(), by, key, id, attempt, isError });
+  history.add({ what: 'started', at: clockMs(), by, key, id, attempt });
+  if (ms > 0) await delay(ms);
+  const answer: Answer = { key, by, text };
+  if (values > 0) return stream(answer, values, () => end(false));
+  end(fails);
+  if (fails) throw new Error(`thrown:${key}`);
+  return answer;
+}
+
+async function* stream(answer: Answer, values: number, end: () => void) {
+  for (let value = 0; value < values; value++) {
+    if (value % 10 === 9) await delay(1);
+    if (value === values - 1) end();
+    yield { ...answer, value };
+  }
+}
+
+/** Notes when the event loop stood still, for whatever reason. */
+function watchStalls(): void {
+  let last = clockMs();
+  setInterval(() => {
+    const now = clockMs();
+    const ms = now - last - WATCH_MS;
+    if (ms > STALL_MS) history.add({ what: 'stalled', at: now, by, ms });
+    last = now;
+  }, WATCH_MS).unref();
+}
+
+function block(ms: number): void {
+  const end = clockMs() + ms;
+  while (clockMs() < end);
+}
+
+async function main(): Promise<void> {
+  watchStalls();
+  for (const [service, options] of Object.entries(plan.services))
+    await node.register(service, work, options);
+  await node.connect();
+  const load = new Load(node, plan, seededRandom(plan.seed), history);
+  process.on('message', (order: Order) => {
+    if (order.kind === 'block') block(order.ms);
+    else void load.finish().then((calls) => say({ kind: 'finished', calls }));
+  });
+  // As an orchestrator ends a replica.
+  process.on('SIGTERM', () => void node.close().then(() => process.exit(0)));
+  process.on('disconnect', () => process.exit(1));
+  say({ kind: 'ready', nodeId: node.id });
+  load.start();
+}
+
+void main();

@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '../../lib/common/durations.js';
+import { check, type Violation } from './checker.js';
+import { Dice } from './dice.js';
+import type { Fault } from './faults.js';
+import type { HistoryEvent, Replied } from './history.js';
+import { World, type WorldPlan } from './world.js';
+
+/** Longer than any call may take when all faults are over. */
+const LAST_CALLS_MS = 15_000;
+/** How often a fault strikes before the last one is over. */
+const OVERLAP = 0.3;
+
+export interface ScenarioPlan extends WorldPlan {
+  readonly faults: readonly Fault[];
+  /** How long faults strike. */
+  readonly ms: number;
+}
+
+/** What came of it. */
+export interface ScenarioResult {
+  readonly seed: number;
+  readonly calls: number;
+  /** How often each fault struck. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** How calls ended: `ok`, `thrown`, or a code. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** Calls that more than one attempt was made of. */
+  readonly moved: number;
+  readonly longestMs: number;
+  readonly violations: readonly Violation[];
+  /** What is wrong beside the calls: scores, processes that ended by themselves. */
+  readonly failures: readonly string[];
+}
+
+/** Lets faults strike a world under load, then lets it come to rest, and judges what its processes saw. */
+export async function runScenario(
+  plan: ScenarioPlan,
+  onFault: (name: string) => void = () => {},
+): Promise<ScenarioResult> {
+  const world = await World.open(plan);
+  try {
+    const faults = await strikeAll(world, plan, onFault);
+    await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
+    const wrongScores = await world.wrongScores();
+    const crashes = world.slots.flatMap((slot) => slot.crashes);
+    const history = await world.finish();
+    const failures = [...crashes, ...(wrongScores === undefined ? [] : [`scores: ${wrongScores}`])];
+    return { seed: plan.seed, faults, failures, ...judge(history) };
+  } finally {
+    await world.close();
+  }
+}
+
+/** The same faults in the same order for a seed; how far the processes are by then is not up to it. */
+async function strikeAll(
+  world: World,
+  { faults, ms, seed }: ScenarioPlan,
+  onFault: (name: string) => void,
+): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  const striking: Promise<void>[] = [];
+  const wait = (pauseMs: number) => delay(pauseMs);
+  const end = performance.now() + ms;
+  for (let number = 1; faults.length > 0 && performance.now() < end; number++) {
+    const dice = new Dice(seed, number);
+    await wait(dice.between(50, 600));
+    const fault = dice.pick(faults);
+    const isOver = !dice.chance(OVERLAP);
+    counts[fault.name] = (counts[fault.name] ?? 0) + 1;
+    onFault(fault.name);
+    const struck = fault.strike(world, dice, wait);
+    striking.push(struck);
+    if (isOver) await struck;
+  }
+  await wait(Math.max(0, end - performance.now()));
+  await Promise.all(striking);
+  return counts;
+}
+
+function judge(history: readonly HistoryEvent[]) {
+  const replies = history.filter((event): event is Replied => event.what === 'replied');
+  const sentAt = new Map<string, number>();
+  const moved = new Set<string>();
+  for (const event of history) {
+    if (event.what === 'sent') sentAt.set(event.key, event.at);
+    if (event.what === 'dispatched' && event.attempt > 1) moved.add(event.key);
+  }
+  const outcomes: Record<string, number> = {};
+  let longestMs = 0;
+  for (const { outcome, key, at } of replies) {
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    longestMs = Math.max(longestMs, at - (sentAt.get(key) ?? at));
+  }
+  return { calls: sentAt.size, outcomes, moved: moved.size, longestMs, violations: check(history) };
+}

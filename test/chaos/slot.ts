@@ -1,0 +1,131 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { type Proxy } from '../support/proxy.js';
+import type { Dice } from './dice.js';
+import { appendEvent, clockMs } from './history.js';
+import type { Order, WorkerPlan, Word } from './programs/messages.js';
+
+const PROGRAM = fileURLToPath(new URL('./programs/worker.js', import.meta.url));
+
+/** What is the same for all processes that follow each other in one place. */
+export type SlotPlan = Omit<WorkerPlan, 'name' | 'seed'>;
+
+/** A place for a process, with a way to Redis of its own: when its process has ended, another can follow. */
+export class Slot {
+  #child: ChildProcess | undefined;
+  #generation = 0;
+  #isBeingReplaced = false;
+  #finished: ((calls: number) => void) | undefined;
+  readonly warnings: string[] = [];
+  /** How many processes ended by themselves, with what they said. */
+  readonly crashes: string[] = [];
+  nodeId = '';
+  calls = 0;
+
+  constructor(
+    readonly name: string,
+    readonly proxy: Proxy,
+    private readonly plan: SlotPlan,
+    private readonly dice: Dice,
+  ) {}
+
+  get serves(): boolean {
+    return Object.keys(this.plan.services).length > 0;
+  }
+
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts the next process. Resolves when it is connected, or `false` if it ended before that. */
+  async start(): Promise<boolean> {
+    const name = this.#nextName();
+    const plan: WorkerPlan = { ...this.plan, name, seed: this.dice.between(1, 2 ** 31) };
+    const child = fork(PROGRAM, [JSON.stringify(plan)], {
+      execArgv: ['--unhandled-rejections=strict'],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
+    this.#child = child;
+    let errors = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.on('exit', (code) => {
+      if (code !== 0 && code !== null) this.crashes.push(`${name}: exit code ${code}\n${errors}`);
+      this.#finished?.(0);
+    });
+    return new Promise((resolve) => {
+      child.on('message', (word: Word) => {
+        if (word.kind === 'ready') {
+          this.nodeId = word.nodeId;
+          resolve(true);
+        } else this.#onWord(word);
+      });
+      child.on('exit', () => resolve(false));
+    });
+  }
+
+  order(order: Order): void {
+    if (this.isRunning) this.#child!.send(order);
+  }
+
+  /** Its process makes no more calls; resolves when all have ended. */
+  async finish(): Promise<void> {
+    if (!this.isRunning) return;
+    const finished = new Promise<number>((resolve) => (this.#finished = resolve));
+    this.order({ kind: 'finish' });
+    this.calls += await finished;
+    this.#finished = undefined;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) this.#child!.kill(signal);
+  }
+
+  /** Ends the process and starts the next after a pause; does nothing if that is being done already. */
+  async replace(end: 'kill' | 'close', pause: () => Promise<void>): Promise<void> {
+    if (this.#isBeingReplaced) return;
+    this.#isBeingReplaced = true;
+    try {
+      await this[end]();
+      await pause();
+      await this.start();
+    } finally {
+      this.#isBeingReplaced = false;
+    }
+  }
+
+  async kill(): Promise<void> {
+    if (!this.isRunning) return;
+    const exited = once(this.#child!, 'exit');
+    this.#child!.kill('SIGKILL');
+    await exited;
+    appendEvent(this.plan.historyFile, { what: 'killed', at: clockMs(), by: this.#name });
+  }
+
+  /** Ends it as an orchestrator does. */
+  async close(): Promise<void> {
+    if (!this.isRunning) return;
+    const exited = once(this.#child!, 'exit');
+    this.#child!.kill('SIGTERM');
+    await exited;
+  }
+
+  get #name(): string {
+    return `${this.name}#${this.#generation}`;
+  }
+
+  #nextName(): string {
+    this.#generation++;
+    return this.#name;
+  }
+
+  #onWord(word: Word): void {
+    if (word.kind === 'finished') this.#finished?.(word.calls);
+    else if (word.kind === 'warning') this.warnings.push(`${this.#name}: ${word.text}`);
+  }
+}

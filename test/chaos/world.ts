@@ -1,0 +1,148 @@
+import { rm, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Redis } from 'ioredis';
+import type { CloudsOptions } from '../../lib/index.js';
+import { Keys } from '../../lib/protocol/keys.js';
+import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
+import { Proxy } from '../support/proxy.js';
+import { until } from '../support/wait.js';
+import { Dice } from './dice.js';
+import { type HistoryEvent, readHistory } from './history.js';
+import { Slot, type SlotPlan } from './slot.js';
+
+const USER = ['--user', 'chaos', 'on', '>secret', '~*', '&*', '+@all'];
+const PREFIX = 'chaos:';
+/** How long the scores may take to come back when all is quiet. */
+const SCORES_MS = 5000;
+
+export interface WorldPlan {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly callers: number;
+  /** Of each caller. */
+  readonly callsPerSecond: number;
+  readonly options?: CloudsOptions;
+}
+
+/** The services of every node; one has a limit. */
+const SERVICES = { plain: {}, tight: { capacity: 8 } } as const;
+
+/** A Redis, nodes and callers in processes of their own, and a fault proxy before each. */
+export class World {
+  readonly admin: Redis;
+  readonly slots: Slot[] = [];
+  #isRestarting = false;
+
+  private constructor(
+    readonly plan: WorldPlan,
+    private readonly directory: string,
+    public redis: PrivateRedis,
+  ) {
+    this.admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+    // A Redis that is killed is back soon.
+    this.admin.on('error', () => undefined);
+  }
+
+  static async open(plan: WorldPlan): Promise<World> {
+    const directory = await mkdtemp(path.join(tmpdir(), 'clouds-chaos-'));
+    const world = new World(plan, directory, await startPrivateRedis({ args: USER }));
+    try {
+      await world.#populate();
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+    return world;
+  }
+
+  get nodes(): Slot[] {
+    return this.slots.filter(({ serves }) => serves);
+  }
+
+  get callers(): Slot[] {
+    return this.slots.filter(({ serves }) => !serves);
+  }
+
+  /** Kills Redis and starts it again, empty, after a pause; does nothing if that is being done already. */
+  async restartRedis(pause: () => Promise<void>): Promise<void> {
+    if (this.#isRestarting) return;
+    this.#isRestarting = true;
+    const { port, binary, exited } = this.redis;
+    this.signalRedis('SIGKILL');
+    await exited;
+    await pause();
+    this.redis = await startPrivateRedis({ args: USER, port, binary });
+    this.#isRestarting = false;
+  }
+
+  signalRedis(signal: NodeJS.Signals): void {
+    // Another fault may have ended it.
+    if (!this.#isRestarting || signal === 'SIGKILL') process.kill(this.redis.pid, signal);
+  }
+
+  /** Says what is wrong with the scores when nothing runs; undefined if they are as they should be. */
+  async wrongScores(): Promise<string | undefined> {
+    let wrong: string | undefined;
+    try {
+      await until('', async () => (wrong = await this.#wrongScores()) === undefined, SCORES_MS);
+    } catch {
+      return wrong;
+    }
+    return undefined;
+  }
+
+  /** Ends all processes that are left, and returns what all have seen. */
+  async finish(): Promise<HistoryEvent[]> {
+    await Promise.all(this.slots.map((slot) => slot.close()));
+    return this.slots.flatMap(({ name }) => readHistory(this.#fileOf(name)));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.slots.map((slot) => slot.kill()));
+    await Promise.all(this.slots.map(({ proxy }) => proxy.close()));
+    this.admin.disconnect();
+    await this.redis.stop();
+    await rm(this.directory, { recursive: true });
+  }
+
+  async #populate(): Promise<void> {
+    const { nodes, callers, callsPerSecond } = this.plan;
+    for (let i = 1; i <= nodes; i++) await this.#add(`node-${i}`, SERVICES, 0);
+    for (let i = 1; i <= callers; i++) await this.#add(`caller-${i}`, {}, callsPerSecond);
+    await Promise.all(this.nodes.map((slot) => slot.start()));
+    await Promise.all(this.callers.map((slot) => slot.start()));
+  }
+
+  async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
+    const proxy = await Proxy.start(this.redis.url);
+    const url = proxy.url.replace('//', '//chaos:secret@');
+    const plan: SlotPlan = {
+      services,
+      targets: ['plain', 'plain', 'plain', 'tight'],
+      callsPerSecond,
+      historyFile: this.#fileOf(name),
+      options: { prefix: PREFIX, redis: { url }, connectTimeout: 60_000, ...this.plan.options },
+    };
+    this.slots.push(new Slot(name, proxy, plan, new Dice(this.plan.seed, this.slots.length)));
+  }
+
+  #fileOf(name: string): string {
+    return path.join(this.directory, `${name}.jsonl`);
+  }
+
+  async #wrongScores(): Promise<string | undefined> {
+    const keys = new Keys(PREFIX);
+    const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
+    for (const [service, { capacity = 1000 }] of Object.entries<{ capacity?: number }>(SERVICES)) {
+      const flat = await this.admin.zrange(keys.service(service), '0', '-1', 'WITHSCORES');
+      const found = new Map<string, number>();
+      for (let i = 0; i < flat.length; i += 2)
+        found.set(flat[i]!.split('.')[0]!, Math.floor(Number(flat[i + 1])));
+      const isRight =
+        flat.length === 2 * living.length && living.every((id) => found.get(id) === capacity);
+      if (!isRight) return `${service}: ${JSON.stringify([...found])}, alive: ${living.join(' ')}`;
+    }
+    return undefined;
+  }
+}
