@@ -76,7 +76,7 @@ export class Call extends WheelEntry {
   isSettled = false;
   /** Settled by a reply, as against a timeout, a cancel or a lost node. */
   isAnswered = false;
-  /** Whether some node has the present attempt for all that is known, and it is not known which. */
+  /** Whether the present attempt was sent, and it is not known to which node, if to any. */
   isSent = false;
   /** The incarnation that has the present attempt. */
   place: string | undefined;

@@ -72,6 +72,7 @@ export class Dispatcher {
   }
 
   add(call: Call): void {
+    call.isSent = false;
     const waiting = this.#waiting.get(call.service) ?? new WaitingCalls();
     if (waiting.size === 0) this.#waiting.set(call.service, waiting);
     waiting.add(call);
@@ -92,7 +93,7 @@ export class Dispatcher {
     return waiting.length + body.length > EARLY_LENGTH;
   }
 
-  /** One that was sent quietly has to be cancelled at its node, which is found out at once. */
+  /** One that was sent has to be cancelled at its node, which is found out at once. */
   remove(call: Call): void {
     if (call.isSent) this.#unanswered.askSoon(call);
     else this.#waiting.get(call.service)?.remove(call);
@@ -163,6 +164,7 @@ export class Dispatcher {
       if (some.length === 0) continue;
       const batch = new Batch(service, ++this.#sequence, now, some, this.redis.serverId);
       const requests = this.#requestArgs(batch, now);
+      for (const call of some) call.isSent = true;
       if (this.#mayBeQuiet(batch)) this.#sendQuietly(batch, requests, now);
       else this.#send(batch, requests, now);
     }
@@ -176,7 +178,6 @@ export class Dispatcher {
   #sendQuietly(batch: Batch, requests: readonly (string | number)[], now: number): void {
     batch.isQuiet = true;
     this.#unanswered.add(batch);
-    for (const call of batch.calls) call.isSent = true;
     const header = requestHeader(this.address.incarnation, batch.service);
     const [keys, args] = this.#scriptArgs(batch, header, requests, now);
     this.redis.runQuietly('dispatch', keys, args);
@@ -288,9 +289,7 @@ export class Dispatcher {
   /** None of these has run. */
   #addAgain(batch: Batch): void {
     batch.calls.forEach((call, index) => {
-      if (!batch.isCurrent(index)) return;
-      call.isSent = false;
-      this.add(call);
+      if (batch.isCurrent(index)) this.add(call);
     });
   }
 

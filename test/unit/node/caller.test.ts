@@ -410,6 +410,17 @@ describe('the code of a call whose time ends', () => {
     expect(sink.outcome).toBe(CloudsErrorCode.NO_NODE);
   });
 
+  it('is TIMEOUT when it was sent again after it had found no node, whatever became of that', async () => {
+    const path = new FakePath();
+    path.openedAt = performance.now();
+    const { caller, call, sink } = setUp({ timeoutMs: 300 }, path);
+    caller.onUnplaced(call, 1, 'no-node');
+    call.isSent = true;
+    path.isOpen = false;
+    await pass(300 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
   it('is TIMEOUT when Redis has it and has not said which node got it', async () => {
     const { sink } = setUp();
     await pass(1000 + WHEEL_MS);

@@ -610,6 +610,24 @@ describe('a cut connection', () => {
   });
 });
 
+describe('a call', () => {
+  it('counts as sent from when it is until Redis says that it has not run', async () => {
+    const { dispatcher, addOne, sent, cut } = setUp();
+    const call = addOne();
+    expect(call.isSent).toBe(false);
+    cut(only(await sent()));
+    expect(call.isSent).toBe(true);
+    await turn();
+    dispatcher.resume();
+    const asked = only(await sent());
+    expect(call.isSent).toBe(true);
+    asked.answer('1000|');
+    dispatcher.pause();
+    await turn();
+    expect(call.isSent).toBe(false);
+  });
+});
+
 describe('a large call', () => {
   it('is placed by the script, which does not see its data, and then published', async () => {
     const { redis, listener, addOne, sent } = setUp();
