@@ -59,7 +59,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     this.node.on(event, callback);
   }
 
-  /** The ioredis connection. @throws Error before `connect()`. */
+  /**
+   * An ioredis client with the settings of the transport, on a connection of its own.
+   * @throws Error before `connect()`.
+   */
   unwrap<T>(): T {
     if (this.node.redis === undefined) {
       throw new Error('Not connected. Call "connect" before "unwrap".');

@@ -63,7 +63,10 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     this.node.on(event, callback);
   }
 
-  /** The ioredis connection. @throws Error before `listen()`. */
+  /**
+   * An ioredis client with the settings of the transport, on a connection of its own.
+   * @throws Error before `listen()`.
+   */
   unwrap<T>(): T {
     if (this.node.redis === undefined) {
       throw new Error('Not connected. Call "listen" or "startAllMicroservices" before "unwrap".');

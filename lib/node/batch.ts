@@ -22,6 +22,8 @@ export interface BatchAnswer {
   readonly runs: readonly Run[];
 }
 
+const ANSWER = /^(\d+)\|(.*)$/;
+
 /** What stands in an answer instead of a member. */
 const UNPLACED: Readonly<Record<string, Unplaced>> = {
   '0': 'no-node',
@@ -103,10 +105,10 @@ export class Batch {
     return this.calls.slice(this.small + this.large);
   }
 
-  /** Reads `ms|member*2,0*1`. Undefined if that is not an answer to this batch. */
+  /** Reads `ms|member*2,0*1`. Undefined if that cannot be an answer to this batch. */
   readAnswer(answer: string): BatchAnswer | undefined {
-    const bar = answer.indexOf('|');
-    const list = answer.slice(bar + 1);
+    const [, ms, list] = ANSWER.exec(answer) ?? [];
+    if (list === undefined) return undefined;
     const runs: Run[] = [];
     let first = 0;
     for (const text of list === '' ? [] : list.split(',')) {
@@ -118,7 +120,7 @@ export class Batch {
       first = end;
     }
     const isWhole = first === this.calls.length || runs.length === 0;
-    return isWhole ? { redisMs: Number(answer.slice(0, bar)), runs } : undefined;
+    return isWhole ? { redisMs: Number(ms), runs } : undefined;
   }
 }
 

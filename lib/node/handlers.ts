@@ -34,7 +34,8 @@ async function stream(request: IncomingRequest, values: AsyncIterable<unknown>):
   let sent = 0;
   try {
     for await (const value of values) {
-      if (request.isCancelled) break;
+      // Not an end: whoever comes back for the stream must not take it for whole.
+      if (request.isCancelled) throw request.signal.reason;
       request.value(value);
       // A generator that never waits would not let the process read its cancel, nor anything else.
       if (++sent % VALUES_PER_TURN === 0) await nextTurn();

@@ -107,8 +107,16 @@ export class CloudsNode {
     return this;
   }
 
-  /** The driver's connection while there is one; for `unwrap()`. */
+  /**
+   * An ioredis client with the settings of the node, for the application; for `unwrap()`. It is made when it is first
+   * asked for, and ends with the node's own connection; undefined while there is none.
+   */
   get redis(): unknown {
+    return this.#link.spare;
+  }
+
+  /** @internal The connection of the node itself. */
+  get ownRedis(): unknown {
     return this.#link.client;
   }
 

@@ -1,6 +1,7 @@
 import { CloudsErrorCode } from '../common/errors.js';
 import { SECOND } from '../common/durations.js';
 import { ownReplyFrame, ownReplyFrames, ownReplyHead } from '../protocol/decode.js';
+import { replyMessage } from '../protocol/encode.js';
 import { type ReplyFrame, ReplyKind } from '../protocol/frames.js';
 import type { Text } from '../protocol/text.js';
 import { RecentIds } from './recent-ids.js';
@@ -28,16 +29,18 @@ interface Unclaimed {
  */
 export class ReplyKeeper {
   readonly #recent = new RecentReplies();
-  readonly #recentIds = new RecentIds(MAX_REPLIES);
+  /** Of twice as many: one message may have more than are kept beside it. */
+  readonly #recentIds = new RecentIds(2 * MAX_REPLIES);
   readonly #unclaimed = new Map<string, Unclaimed>();
   #unclaimedLength = 0;
 
-  /** A message that is being sent, with the replies in it. One without any answer pushes none out. */
+  /** A message that is being sent, with the replies in it. What is no answer pushes none out. */
   keepRecent(message: Text, replies: readonly Text[]): SentMessage {
     const answers = replies.filter(holdsAnswer);
-    if (answers.length === 0) return heldMessage(message.toString(), 0);
     for (const answer of answers) this.#recentIds.add(ownReplyHead(answer).id);
-    return this.#recent.add(message, answers.length);
+    if (answers.length === replies.length) return this.#recent.add(message, answers.length);
+    if (answers.length > 0) this.#recent.add(replyMessage('', answers), answers.length);
+    return heldMessage(message.toString(), answers.length);
   }
 
   /** A message that reached nobody. Returns the ids of the streams of which it has values. */

@@ -12,8 +12,8 @@ export function retryDelayMs(attempt: number): number {
   return backoff + Math.random() * RETRY_JITTER_MS;
 }
 
-/** What the protocol relies on, over what the user asks for. */
-export function clientSettings({
+/** Where Redis is and how to get in, as the user says. */
+export function connectionSettings({
   url: _url,
   tls,
   sentinels,
@@ -29,6 +29,15 @@ export function clientSettings({
       sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
       failoverDetector: true,
     }),
+    retryStrategy: retryDelayMs,
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
+  };
+}
+
+/** The same, with what the protocol relies on. */
+export function clientSettings(options: CloudsRedisOptions): RedisOptions {
+  return {
+    ...connectionSettings(options),
     protocol: 3,
     replyMapping: 'legacy',
     lazyConnect: true,
@@ -40,8 +49,6 @@ export function clientSettings({
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
-    retryStrategy: retryDelayMs,
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
   };
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { Redis, ReplyError } from 'ioredis';
+import { Redis, type RedisOptions, ReplyError } from 'ioredis';
 import { CloudsDisconnectedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
-import { addressOf, clientSettings } from './client-settings.js';
+import { addressOf, clientSettings, connectionSettings } from './client-settings.js';
 import { canSkipAnswers, checkServerVersion } from './server-version.js';
 import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
 
@@ -86,13 +86,14 @@ export function isRedisReply(error: unknown): error is Error {
 export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   readonly address: string;
   #client: Redis | undefined;
+  #spare: Redis | undefined;
   #handshakeTimer: NodeJS.Timeout | undefined;
   #isUp = false;
   #canBeQuiet = false;
   #serverId: string | undefined;
   #abortOpening: (() => void) | undefined;
-  /** On this one answers can no longer be told apart. */
-  #outOfStep: Socket | undefined;
+  /** On this one the driver may take one answer for another. */
+  #distrusted: Socket | undefined;
 
   constructor(
     private readonly options: CloudsRedisOptions,
@@ -114,9 +115,18 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     return this.#serverId;
   }
 
-  /** The driver's connection, for `unwrap()`. */
+  /** The driver's connection. */
   get client(): Redis | undefined {
     return this.#client;
+  }
+
+  /**
+   * A second connection, for the application, made when it is first asked for: on the link's own an answer may
+   * have been skipped, and a command that blocks would hold everything up. Ends with the link.
+   */
+  get spare(): Redis | undefined {
+    if (this.#client !== undefined) this.#spare ??= this.#createSpare();
+    return this.#spare;
   }
 
   /**
@@ -142,14 +152,20 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.#client = undefined;
     this.#isUp = this.#canBeQuiet = false;
     client?.disconnect();
+    this.#spare?.disconnect();
+    this.#spare = undefined;
     this.#abortOpening?.();
   }
 
-  /** The driver only says goodbye, for which a server that hangs has its time. */
+  /** Whatever still comes on this connection is believed no more. */
   reset(): void {
     const client = this.#client;
-    client?.disconnect(true);
-    client?.stream?.destroy();
+    const stream = client?.stream;
+    if (stream === undefined || stream === this.#distrusted) return;
+    this.#distrusted = stream;
+    client!.disconnect(true);
+    // The driver only says goodbye, for which a server that hangs has its time.
+    stream.destroy();
   }
 
   async run(
@@ -210,25 +226,17 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     const { stream } = client;
     try {
       const value: unknown = await client.sendCommand(new PiecewiseCommand(command));
-      if (stream !== this.#outOfStep) return { error: null, value };
+      if (stream !== this.#distrusted) return { error: null, value };
     } catch (error) {
-      if (this.#canBeQuiet && UNWANTED_ANSWER.test((error as Error).message)) this.#onOutOfStep();
-      if (stream !== this.#outOfStep) return { error: error as Error, value: undefined };
+      // From here on the driver takes one answer for the next. The first that it is wrong about is this one.
+      if (this.#canBeQuiet && UNWANTED_ANSWER.test((error as Error).message)) this.reset();
+      if (stream !== this.#distrusted) return { error: error as Error, value: undefined };
     }
     return { error: new Error('the connection is out of step'), value: undefined };
   }
 
-  /** The driver takes one answer for the next from here on. The first that it is wrong about brings us here. */
-  #onOutOfStep(): void {
-    const stream = this.#client?.stream;
-    if (stream === this.#outOfStep) return;
-    this.#outOfStep = stream;
-    this.reset();
-  }
-
   #createClient(): Redis {
-    const settings = clientSettings(this.options);
-    const client = this.options.url ? new Redis(this.options.url, settings) : new Redis(settings);
+    const client = newClient(this.options, clientSettings(this.options));
     // A client that was closed may still have events to tell: they are of no interest any more.
     const ifCurrent = (act: () => void) => client === this.#client && act();
     client.on('messageBuffer', (channel: Buffer, bytes: Buffer) =>
@@ -241,8 +249,14 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     return client;
   }
 
+  #createSpare(): Redis {
+    const spare = newClient(this.options, connectionSettings(this.options));
+    spare.on('error', (error) => this.emit('error', error));
+    return spare;
+  }
+
   #onDriverError(error: Error): void {
-    if (error.message.startsWith(UNASKED)) this.#onOutOfStep();
+    if (error.message.startsWith(UNASKED)) this.reset();
     else this.emit('error', error);
   }
 
@@ -322,6 +336,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       cause,
     });
   }
+}
+
+function newClient({ url }: CloudsRedisOptions, settings: RedisOptions): Redis {
+  return url === undefined ? new Redis(settings) : new Redis(url, settings);
 }
 
 /** A refused connect to a name with several addresses is an AggregateError with an empty message. */

@@ -93,15 +93,15 @@ export class TestCloud {
   }
 
   /** Cuts the connections of these nodes, or of all nodes of the file, on the server. */
-  async cut(nodes?: readonly { redis: unknown }[]): Promise<number> {
+  async cut(nodes?: readonly { ownRedis: unknown }[]): Promise<number> {
     const ids = nodes ? await this.#idsOf(nodes) : await this.#clientIds();
     for (const id of ids) await this.admin.client('KILL', 'ID', id);
     return ids.length;
   }
 
   /** The server's ids of the connections of nodes of this process. */
-  async #idsOf(nodes: readonly { redis: unknown }[]): Promise<string[]> {
-    const ids = nodes.map(({ redis }) => (redis as Redis).client('ID'));
+  async #idsOf(nodes: readonly { ownRedis: unknown }[]): Promise<string[]> {
+    const ids = nodes.map(({ ownRedis }) => (ownRedis as Redis).client('ID'));
     return (await Promise.all(ids)).map(String);
   }
 

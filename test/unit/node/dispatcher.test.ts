@@ -359,19 +359,22 @@ describe('the answer of the script', () => {
     expect(await sent()).toEqual([]);
   });
 
-  it('is not its own if it speaks of more calls, or fewer: a new connection asks for it', async () => {
-    const { redis, dispatcher, listener, add, sent } = setUp();
-    const calls = add(2);
-    only(await sent()).answer('1000|node.1*1');
-    await turn();
-    expect(redis.resets).toBe(1);
-    expect(listener.placed).toEqual([]);
-    dispatcher.pause();
-    dispatcher.resume();
-    only(await sent()).answer('1000|node.1*2');
-    await turn();
-    expect(listener.placed.map(({ call }) => call)).toEqual(calls);
-  });
+  it.each(['1000|node.1*1', '1000|node.1*3', '2', '', 'OK', '|node.1*2', 'null'])(
+    'is not its own if it is %j: a new connection asks for it',
+    async (answer) => {
+      const { redis, dispatcher, listener, add, sent } = setUp();
+      const calls = add(2);
+      only(await sent()).answer(answer);
+      await turn();
+      expect(redis.resets).toBe(1);
+      expect(listener.placed).toEqual([]);
+      dispatcher.pause();
+      dispatcher.resume();
+      only(await sent()).answer('1000|node.1*2');
+      await turn();
+      expect(listener.placed.map(({ call }) => call)).toEqual(calls);
+    },
+  );
 
   it('can be that the batch is too old for the fence', async () => {
     const { listener, add, sent } = setUp();

@@ -102,7 +102,7 @@ describe('a handler that returns', () => {
 });
 
 describe('a stream that is cancelled', () => {
-  it('is ended, and its generator is left', async () => {
+  it('is not ended as if it were whole, and its generator is left', async () => {
     const conversation = new Conversation();
     let isLeft = false;
     const incoming = request(undefined, conversation);
@@ -117,7 +117,12 @@ describe('a stream that is cancelled', () => {
       }
     })(incoming);
     await turn();
-    expect(conversation.said).toEqual([['value', 0], ['value', 1], ['value', 2], ['end']]);
+    expect(conversation.said).toEqual([
+      ['value', 0],
+      ['value', 1],
+      ['value', 2],
+      ['fail', error],
+    ]);
     expect(isLeft).toBe(true);
   });
 });

@@ -177,6 +177,7 @@ describe('a reply that was sent', () => {
     const value = valueFrame('stream', 0, `"${'x'.repeat(MEBIBYTE)}"`);
     const refused = refusal('refused', CloudsErrorCode.OVERLOADED);
     for (let i = 0; i < 9; i++) keepRecent(keeper, value, value);
+    for (let i = 0; i < 9; i++) keepRecent(keeper, value, endFrame(`end-${i}`, 1));
     for (let i = 0; i < MAX_REPLIES; i++) keepRecent(keeper, refused, unknownFrame('unknown'));
     expect(keeper.find('id')).toBe(result('id'));
   });
@@ -206,12 +207,11 @@ describe('a reply that reached nobody', () => {
   it('cannot be kept when what it said was pushed out', () => {
     const keeper = new ReplyKeeper();
     const large = 'x'.repeat(5 * MEBIBYTE);
-    const [lost, kept] = ['a', 'b'].map((id) =>
-      keepRecent(keeper, valueFrame(id, 0, '1'), result(`${id}-large`, large)),
-    );
+    const [lost, kept] = ['a', 'b'].map((id) => keepRecent(keeper, result(id, large)));
     expect(keeper.keepUnclaimed(lost!)).toEqual([]);
-    expect(keeper.find('a-large')).toBeUndefined();
-    expect(keeper.keepUnclaimed(kept!)).toEqual(['b']);
+    expect(keeper.find('a')).toBeUndefined();
+    expect(keeper.keepUnclaimed(kept!)).toEqual([]);
+    expect(keeper.find('b')).toBe(String(result('b', large)));
   });
 
   it('is found when others have pushed it out of those that were sent', () => {
