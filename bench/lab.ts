@@ -2,6 +2,7 @@ import type { Brokers } from './brokers/brokers.js';
 import { freePort } from './brokers/ports.js';
 import { type Addresses, type Peer, PEERS } from './peers.js';
 import type { Progress } from './progress.js';
+import type { Load } from './programs/messages.js';
 import type { RedisGauge } from './redis-gauge.js';
 import type { Sample, Series } from './results.js';
 import { Rig, type RigPlan } from './rig.js';
@@ -61,6 +62,14 @@ export class Lab {
     await Promise.all(rigs.map((rig) => rig.stop()));
   }
 
+  /** Gives each a load that does not count. */
+  async warmUp(rigs: readonly Rig[], load: Load): Promise<void> {
+    for (const rig of rigs) {
+      this.progress.step(`warm-up, ${rig.peer.name}`);
+      await rig.run(load);
+    }
+  }
+
   /** Measures in turns, A B C A B C ...; the first round warms up and does not count. */
   async compete(
     title: string,
@@ -89,7 +98,7 @@ export class Lab {
     }
     await Promise.all(this.#rigs.map((rig) => rig.start()));
     if (plan.servers.length > 1) return;
-    for (const rig of this.#rigs) await rig.run({ ...WARM_UP, ms: this.settings.warmUpMs });
+    await this.warmUp(this.#rigs, { ...WARM_UP, ms: this.settings.warmUpMs });
   }
 
   #addresses(tcpPort: number): Addresses {
