@@ -6,6 +6,7 @@ import { Load } from './load.js';
 import type { Answer, Order, WorkerPlan, Word, Work } from './messages.js';
 import { recordDispatches } from './record-dispatches.js';
 
+const RETRY_MS = 200;
 const WATCH_MS = 20;
 /** A timer that is so late says that the process did not run. */
 const STALL_MS = 100;
@@ -57,11 +58,22 @@ function block(ms: number): void {
   while (clockMs() < end);
 }
 
+/** A Redis that refuses at first, as when a right is missing for a moment, ends the wait for it. */
+async function persist(act: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await act();
+    } catch {
+      await delay(RETRY_MS);
+    }
+  }
+}
+
 async function main(): Promise<void> {
   watchStalls();
+  await persist(() => node.connect());
   for (const [service, options] of Object.entries(plan.services))
-    await node.register(service, work, options);
-  await node.connect();
+    await persist(() => node.register(service, work, options));
   const load = new Load(node, plan, seededRandom(plan.seed), history);
   process.on('message', (order: Order) => {
     if (order.kind === 'block') block(order.ms);
