@@ -2,9 +2,18 @@
 
 const MAX_QUOTED = 200;
 
+/** Whatever it is, as text: `String()` throws on an object that does not want to be one. */
+export function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `(${typeof value})`;
+  }
+}
+
 /** Foreign text for messages and logs: JSON-encoded and cut, so that it cannot forge a log line. */
 export function quoted(text: unknown): string {
-  const json = JSON.stringify(String(text));
+  const json = JSON.stringify(textOf(text));
   return json.length <= MAX_QUOTED ? json : `${json.slice(0, MAX_QUOTED)}..."`;
 }
 
@@ -44,6 +53,9 @@ export const messages = {
 
   connectRefused: (address: string, reason: string) =>
     `Redis at ${address} refused the connection: ${reason}. Check user name, password, database and ACL.`,
+
+  tooManyWait: (service: string) =>
+    `${quoted(service)} was not called: Redis is away, and as many calls wait for it as may ("service.maxWaiting").`,
 
   redisRefused: (service: string, reason: string) =>
     `Redis refused the dispatch to ${quoted(service)}: ${reason}. See docs/errors.md for what this Redis error means.`,

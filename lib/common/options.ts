@@ -48,6 +48,11 @@ export interface CloudsServiceOptions {
   noNodeGrace?: number;
   /** A timeout cleans away dead nodes, at most once in this many ms. Default 5000. */
   cleanInterval?: number;
+  /**
+   * How many calls may wait while Redis is away; more fail at once with `CLOUDS_DISCONNECTED`. Default 50000. Beside
+   * that the data of calls that wait may take 256 MiB.
+   */
+  maxWaiting?: number;
 }
 
 /** All options of a node. Everything has a default. */
@@ -80,6 +85,7 @@ export interface ResolvedOptions {
   readonly attempts: number;
   readonly noNodeGraceMs: number;
   readonly cleanIntervalMs: number;
+  readonly maxWaiting: number;
   readonly baseScore: number;
   readonly capacity: number | undefined;
   readonly heartbeatMs: number;

@@ -16,12 +16,14 @@ const MAX_POINTS = 2 ** 20;
 const MAX_PAYLOAD_LIMIT = 16 * 1024 * 1024;
 const MAX_PREFIX_LENGTH = 128;
 const MEGABYTE = 1024 * 1024;
+const MOST_WAITING = 10_000_000;
 
 const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
   'callbackTimeout',
   'attempts',
   'noNodeGrace',
   'cleanInterval',
+  'maxWaiting',
 ];
 const TOP_KEYS: readonly (keyof CloudsOptions)[] = [
   'redis',
@@ -55,7 +57,7 @@ export function parseOptions(options: CloudsOptions = {}): ResolvedOptions {
 
 type ServiceSettings = Pick<
   ResolvedOptions,
-  'timeoutMs' | 'attempts' | 'noNodeGraceMs' | 'cleanIntervalMs'
+  'timeoutMs' | 'attempts' | 'noNodeGraceMs' | 'cleanIntervalMs' | 'maxWaiting'
 >;
 
 function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
@@ -66,6 +68,7 @@ function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
     attempts: parseAttempts('service.attempts', service.attempts ?? 1),
     noNodeGraceMs: durationOr('service.noNodeGrace', service.noNodeGrace, 2 * SECOND, 0),
     cleanIntervalMs: durationOr('service.cleanInterval', service.cleanInterval, 5 * SECOND),
+    maxWaiting: integer('service.maxWaiting', service.maxWaiting, 50_000, 1, MOST_WAITING),
   };
 }
 

@@ -43,6 +43,10 @@ export function noTaker({ service }: Call, reason: NoTaker): CloudsError {
     : new CloudsNoNodeError(messages.noNode(service));
 }
 
+export function tooManyWait({ service }: Call): CloudsDisconnectedError {
+  return new CloudsDisconnectedError(messages.tooManyWait(service));
+}
+
 export function nodeLost({ service }: Call, incarnation: string): CloudsNodeLostError {
   return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
 }

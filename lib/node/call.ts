@@ -15,6 +15,8 @@ export interface CallPath {
   readonly isOpen: boolean;
   /** When the path was opened last, on the clock of `performance.now()`. */
   readonly openedAt: number;
+  /** Whether it is closed, and has as many calls waiting as it may. */
+  readonly isFull: boolean;
   dispatch(call: Call): void;
   /** Takes a call back that has not been sent yet, or finds out where it was sent. */
   withdraw(call: Call): void;

@@ -12,6 +12,7 @@ import {
   noTaker,
   streamBroken,
   timeIsUp,
+  tooManyWait,
   truthOf,
 } from './call-failures.js';
 import { CallTable } from './call-table.js';
@@ -70,7 +71,8 @@ export class Caller implements CallListener {
   start(call: Call): void {
     if (call.isOneWay) this.#oneWays++;
     this.#table.add(call);
-    this.#dispatch(call);
+    if (call.path.isFull) this.#fail(call, tooManyWait(call));
+    else this.#dispatch(call);
   }
 
   /** Nobody waits for the outcome any more. The node that has the call is told. */

@@ -20,6 +20,8 @@ const MAX_FRAMES = 128;
 const MIN_EARLY_FRAMES = 32;
 /** In UTF-16 units. Lua hashes every byte; and longer strings V8 puts aside, which takes its time. */
 const MAX_BATCH_LENGTH = 64 * 1024;
+/** Of the data of calls that wait while Redis is away, in UTF-16 units or bytes. */
+const MAX_WAITING_LENGTH = 256 * 1024 * 1024;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
 /**
@@ -67,6 +69,7 @@ export class Dispatcher {
     private readonly address: ReturnAddress,
     private readonly listener: DispatchListener,
     flow: FlowControl,
+    private readonly maxWaiting: number,
   ) {
     this.#largeFrames = new LargeFrames(redis, keys, listener, flow, (call) => this.add(call));
   }
@@ -78,6 +81,16 @@ export class Dispatcher {
     waiting.add(call);
     if (this.#isAlone || this.#isEarly(waiting, call)) this.#sendWaiting();
     else this.#schedule();
+  }
+
+  /** Whether as many calls wait as may. */
+  get isFull(): boolean {
+    let [calls, length] = [0, 0];
+    for (const waiting of this.#waiting.values()) {
+      calls += waiting.size;
+      length += waiting.length;
+    }
+    return calls >= this.maxWaiting || length >= MAX_WAITING_LENGTH;
   }
 
   /** Nothing is out, and nothing waits: whoever makes calls one after the other need not wait for the end of the turn. */

@@ -35,8 +35,6 @@ const REOPEN_MS = SECOND / 2;
 /** How long Redis has to take note that the node goes. */
 const FAREWELL_MS = 1 * SECOND;
 
-const LOGGED_BYTES = 1000;
-
 /** The parts of a node's description that its partitions do not know. */
 export type Describe = () => Readonly<Record<string, unknown>>;
 
@@ -93,7 +91,8 @@ export class Partition implements CallPath, Identity {
       this.#clock,
       options.maxPayloadBytes,
     );
-    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls, this.#flow);
+    const { maxWaiting } = options;
+    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls, this.#flow, maxWaiting);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     this.#watch = new Watch(redis, this.#keys, this, calls, {
       returnMs: options.noNodeGraceMs,
@@ -123,6 +122,10 @@ export class Partition implements CallPath, Identity {
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  get isFull(): boolean {
+    return !this.#isOpen && this.#dispatcher.isFull;
   }
 
   get openedAt(): number {
@@ -300,7 +303,7 @@ export class Partition implements CallPath, Identity {
       return this.#onDropped(error as DroppedMessage, bytes);
     }
     if ('malformed' in message && message.malformed > 0)
-      this.reporter.dropped('malformed', beginningOf(bytes));
+      this.reporter.dropped('malformed', bytes.length, message.from);
     this.#acknowledge(message, bytes.length);
     this.#route(message);
   }
@@ -334,7 +337,7 @@ export class Partition implements CallPath, Identity {
   }
 
   #onDropped({ reason, from, id }: DroppedMessage, bytes: Buffer): void {
-    this.reporter.dropped(reason, beginningOf(bytes));
+    this.reporter.dropped(reason, bytes.length, from);
     if (from === undefined || id === undefined) return;
     const limit = this.options.maxPayloadBytes;
     const error =
@@ -360,9 +363,4 @@ export class Partition implements CallPath, Identity {
       this.sweeper.sample(service).catch(() => undefined);
     }
   }
-}
-
-/** As much as a log line can want. */
-function beginningOf(bytes: Buffer): string {
-  return bytes.toString('utf8', 0, LOGGED_BYTES);
 }

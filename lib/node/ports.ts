@@ -33,8 +33,8 @@ export interface CallListener extends DispatchListener {
 
 /** What the parts report for people to see. */
 export interface Reporter {
-  /** A message was dropped; `text` is foreign. */
-  dropped(reason: DropReason, text: string): void;
+  /** A message was dropped; `from` is the incarnation that sent it, if it says so. */
+  dropped(reason: DropReason, bytes: number, from?: string): void;
   /** Something failed that the transport goes on without. */
   error(error: Error): void;
 }

@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { type CloudsError } from '../common/errors.js';
+import { textOf } from '../common/messages.js';
 import { MessageKind, type Metadata, NO_METADATA, PROTOCOL_VERSION, ReplyKind } from './frames.js';
 import { encodeData } from './payload.js';
 import { joinTexts, type Text, wrapText } from './text.js';
@@ -113,7 +114,7 @@ function errorJson(value: unknown, maxBytes: number): Text {
   } catch {
     const message = value instanceof Object && 'message' in value ? value.message : value;
     const text =
-      message instanceof Object ? 'an error that cannot be written as JSON' : String(message);
+      message instanceof Object ? 'an error that cannot be written as JSON' : textOf(message);
     return JSON.stringify(text.slice(0, MAX_ERROR_TEXT));
   }
 }

@@ -1,5 +1,5 @@
 import { CloudsPayloadTooLargeError, CloudsUnserializableError } from '../common/errors.js';
-import { messages } from '../common/messages.js';
+import { messages, textOf } from '../common/messages.js';
 import { isDeeperThan, mayBeDeeperThan } from './depth.js';
 import { plainStringJson } from './plain-string.js';
 import { byteLength, type Text } from './text.js';
@@ -42,7 +42,7 @@ function stringify(data: unknown): string {
     json = JSON.stringify(data);
   } catch (error) {
     // The first line only: the rest of V8's message draws the circle with property names.
-    const text = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : textOf(error);
     const reason = text.split('\n', 1)[0] ?? '';
     throw new CloudsUnserializableError(messages.unserializable(reason), { cause: error });
   }

@@ -4,7 +4,7 @@ import {
   CloudsErrorCode,
   isCloudsErrorCode,
 } from '../common/errors.js';
-import { messages } from '../common/messages.js';
+import { messages, textOf } from '../common/messages.js';
 
 /** Names that must not come along from another process although no Error has them: they change what it does. */
 const RESERVED = new Set(['cause', 'prototype', 'then', 'toJSON']);
@@ -19,10 +19,10 @@ export class RemoteError extends Error {
 
 /** Rebuilds what `errorFrame` wrote of an Error; `node` is the id of the node that it comes from. */
 export function reviveError(value: unknown, node: string): Error {
-  if (typeof value !== 'object' || value === null) return new RemoteError(String(value), 'Error');
+  if (typeof value !== 'object' || value === null) return new RemoteError(textOf(value), 'Error');
   const { name, message, ...own } = value as Record<string, unknown>;
   if (isCloudsErrorCode(own.code)) return reviveRefusal(value, node);
-  const error = new RemoteError(String(message), typeof name === 'string' ? name : 'Error');
+  const error = new RemoteError(textOf(message), typeof name === 'string' ? name : 'Error');
   for (const [key, property] of Object.entries(own)) {
     if (!(key in error) && !RESERVED.has(key)) Object.assign(error, { [key]: property });
   }

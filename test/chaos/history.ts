@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 /**
  * What happened to calls, as the processes that took part saw it. Times are in ms of the machine's monotonic
@@ -85,18 +85,15 @@ export function clockMs(): number {
 
 /** Writes each event to the file before it returns: what a process did last is there when it is killed. */
 export class HistoryWriter {
-  readonly #file: number;
+  readonly #file: number | undefined;
 
-  constructor(path: string) {
-    this.#file = openSync(path, 'a');
+  /** Without a path nothing is written. */
+  constructor(path: string | undefined) {
+    this.#file = path === undefined ? undefined : openSync(path, 'a');
   }
 
   add(event: HistoryEvent): void {
-    writeSync(this.#file, `${JSON.stringify(event)}\n`);
-  }
-
-  close(): void {
-    closeSync(this.#file);
+    if (this.#file !== undefined) writeSync(this.#file, `${JSON.stringify(event)}\n`);
   }
 }
 

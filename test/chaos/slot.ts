@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type Proxy } from '../support/proxy.js';
 import type { Dice } from './dice.js';
 import { appendEvent, clockMs } from './history.js';
-import type { Order, WorkerPlan, Word } from './programs/messages.js';
+import type { Order, Report, WorkerPlan, Word } from './programs/messages.js';
 
 const PROGRAM = fileURLToPath(new URL('./programs/worker.js', import.meta.url));
 
@@ -16,6 +16,7 @@ export class Slot {
   #child: ChildProcess | undefined;
   #generation = 0;
   #isBeingReplaced = false;
+  #reported: ((report: Report | undefined) => void) | undefined;
   #finished: ((calls: number) => void) | undefined;
   readonly warnings: string[] = [];
   /** How many processes ended by themselves, with what they said. */
@@ -48,7 +49,7 @@ export class Slot {
     const name = this.#nextName();
     const plan: WorkerPlan = { ...this.plan, name, seed: this.dice.between(1, 2 ** 31) };
     const child = fork(PROGRAM, [JSON.stringify(plan)], {
-      execArgv: ['--unhandled-rejections=strict'],
+      execArgv: ['--unhandled-rejections=strict', '--expose-gc'],
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child = child;
@@ -57,6 +58,7 @@ export class Slot {
     child.on('exit', (code) => {
       if (code !== 0 && code !== null) this.crashes.push(`${name}: exit code ${code}\n${errors}`);
       this.#finished?.(0);
+      this.#reported?.(undefined);
     });
     return new Promise((resolve) => {
       child.on('message', (word: Word) => {
@@ -67,6 +69,14 @@ export class Slot {
       });
       child.on('exit', () => resolve(false));
     });
+  }
+
+  /** What its process uses; undefined if there is none that can answer. */
+  async report(): Promise<Report | undefined> {
+    if (!this.isRunning) return undefined;
+    const reported = new Promise<Report | undefined>((resolve) => (this.#reported = resolve));
+    this.order({ kind: 'report' });
+    return reported;
   }
 
   order(order: Order): void {
@@ -104,7 +114,9 @@ export class Slot {
     const exited = once(this.#child!, 'exit');
     this.#child!.kill('SIGKILL');
     await exited;
-    appendEvent(this.plan.historyFile, { what: 'killed', at: clockMs(), by: this.#name });
+    const { historyFile } = this.plan;
+    if (historyFile !== undefined)
+      appendEvent(historyFile, { what: 'killed', at: clockMs(), by: this.#name });
   }
 
   /** Ends it as an orchestrator does. */
@@ -126,6 +138,7 @@ export class Slot {
 
   #onWord(word: Word): void {
     if (word.kind === 'finished') this.#finished?.(word.calls);
+    else if (word.kind === 'report') this.#reported?.(word);
     else if (word.kind === 'warning') this.warnings.push(`${this.#name}: ${word.text}`);
   }
 }

@@ -23,10 +23,15 @@ export interface WorldPlan {
   /** Of each caller. */
   readonly callsPerSecond: number;
   readonly options?: CloudsOptions;
+  /** Whether what happens is noted. */
+  readonly hasHistory?: boolean;
+  readonly services?: SlotPlan['services'];
+  readonly busyMs?: number;
 }
 
 /** The services of every node; one has a limit. */
 const SERVICES = { plain: {}, tight: { capacity: 8 } } as const;
+const TARGETS = ['plain', 'plain', 'plain', 'tight'];
 
 /** A Redis, nodes and callers in processes of their own, and a fault proxy before each. */
 export class World {
@@ -95,6 +100,7 @@ export class World {
   /** Ends all processes that are left, and returns what all have seen. */
   async finish(): Promise<HistoryEvent[]> {
     await Promise.all(this.slots.map((slot) => slot.close()));
+    if (this.plan.hasHistory === false) return [];
     return this.slots.flatMap(({ name }) => readHistory(this.#fileOf(name)));
   }
 
@@ -108,7 +114,7 @@ export class World {
 
   async #populate(): Promise<void> {
     const { nodes, callers, callsPerSecond } = this.plan;
-    for (let i = 1; i <= nodes; i++) await this.#add(`node-${i}`, SERVICES, 0);
+    for (let i = 1; i <= nodes; i++) await this.#add(`node-${i}`, this.#services, 0);
     for (let i = 1; i <= callers; i++) await this.#add(`caller-${i}`, {}, callsPerSecond);
     await Promise.all(this.nodes.map((slot) => slot.start()));
     await Promise.all(this.callers.map((slot) => slot.start()));
@@ -119,12 +125,17 @@ export class World {
     const url = proxy.url.replace('//', '//chaos:secret@');
     const plan: SlotPlan = {
       services,
-      targets: ['plain', 'plain', 'plain', 'tight'],
+      targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
-      historyFile: this.#fileOf(name),
+      busyMs: this.plan.busyMs,
+      historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
       options: { prefix: PREFIX, redis: { url }, connectTimeout: 60_000, ...this.plan.options },
     };
     this.slots.push(new Slot(name, proxy, plan, new Dice(this.plan.seed, this.slots.length)));
+  }
+
+  get #services(): SlotPlan['services'] {
+    return this.plan.services ?? SERVICES;
   }
 
   #fileOf(name: string): string {
@@ -134,7 +145,7 @@ export class World {
   async #wrongScores(): Promise<string | undefined> {
     const keys = new Keys(PREFIX);
     const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
-    for (const [service, { capacity = 1000 }] of Object.entries<{ capacity?: number }>(SERVICES)) {
+    for (const [service, { capacity = 1000 }] of Object.entries(this.#services)) {
       const flat = await this.admin.zrange(keys.service(service), '0', '-1', 'WITHSCORES');
       const found = new Map<string, number>();
       for (let i = 0; i < flat.length; i += 2)

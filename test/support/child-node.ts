@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -24,11 +24,17 @@ export class ChildProgram {
   readonly stderr: Promise<string>;
   readonly #process: ChildProcess;
 
-  constructor(program: string, argument: unknown) {
-    this.#process = fork(fileURLToPath(new URL(program, PROGRAMS)), [JSON.stringify(argument)], {
-      execArgv: ['--unhandled-rejections=strict'],
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    });
+  /** `prefix`: what the command line begins with, such as one that changes the network of the process. */
+  constructor(program: string, argument: unknown, prefix: readonly string[] = []) {
+    const file = fileURLToPath(new URL(program, PROGRAMS));
+    const node = [
+      process.execPath,
+      '--unhandled-rejections=strict',
+      file,
+      JSON.stringify(argument),
+    ];
+    const [command, ...args] = [...prefix, ...node];
+    this.#process = spawn(command!, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     this.#process.on('message', (message) => this.said.push(message as Said));
     this.stderr = text(this.#process.stderr!);
     this.ended = once(this.#process, 'exit').then(([code, signal]) => ({
@@ -81,8 +87,12 @@ export class ChildProgram {
 export class ChildNode extends ChildProgram {
   id = '';
 
-  static async start(options: CloudsOptions, services = ['work']): Promise<ChildNode> {
-    const node = new ChildNode('server.mjs', { options, services });
+  static async start(
+    options: CloudsOptions,
+    services = ['work'],
+    prefix?: readonly string[],
+  ): Promise<ChildNode> {
+    const node = new ChildNode('server.mjs', { options, services }, prefix);
     node.id = await node.heard<string>('ready');
     return node;
   }

@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CloudsNode } from '../../../lib/index.js';
 import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
-import type { Answer, WorkerPlan, Work } from './messages.js';
+import type { Answer, Report, WorkerPlan, Work } from './messages.js';
 
 const TICK_MS = 10;
 /** An open loop would grow without end while nobody answers. */
@@ -9,6 +9,8 @@ const MAX_OUT = 2000;
 const LONGEST_WORK_MS = 30;
 const LARGEST_TEXT = 100_000;
 
+type End = Pick<Replied, 'outcome' | 'isOwn' | 'from'>;
+type OnEnd = (end: End) => void;
 type Options = Parameters<CloudsNode['request']>[2] & { attempts: number; deadline: number };
 
 /** Makes calls of every kind at a steady rate, and notes how they end. */
@@ -17,6 +19,9 @@ export class Load {
   #made = 0;
   #out = 0;
   #debt = 0;
+  #rate: number;
+  #outcomes: Record<string, number> = {};
+  #longestMs = 0;
   #onDone: (() => void) | undefined;
 
   constructor(
@@ -24,10 +29,24 @@ export class Load {
     private readonly plan: WorkerPlan,
     private readonly random: () => number,
     private readonly history: HistoryWriter,
-  ) {}
+  ) {
+    this.#rate = plan.callsPerSecond;
+  }
 
   start(): void {
-    if (this.plan.callsPerSecond > 0) this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  setRate(callsPerSecond: number): void {
+    this.#rate = callsPerSecond;
+  }
+
+  /** How calls have ended since this was last asked, and how long the longest took. */
+  takeCounts(): Pick<Report, 'outcomes' | 'longestMs'> {
+    const counts = { outcomes: this.#outcomes, longestMs: this.#longestMs };
+    this.#outcomes = {};
+    this.#longestMs = 0;
+    return counts;
   }
 
   /** Makes no more; resolves to how many were made, when all have ended. */
@@ -38,35 +57,42 @@ export class Load {
   }
 
   #tick(): void {
-    this.#debt += (this.plan.callsPerSecond * TICK_MS) / 1000;
+    this.#debt += (this.#rate * TICK_MS) / 1000;
     for (; this.#debt >= 1; this.#debt--) if (this.#out < MAX_OUT) this.#call();
   }
 
   #call(): void {
     const key = `${this.plan.name}:${++this.#made}`;
-    const kind = this.#pick<Sent['kind']>([
+    const kind = this.#kind();
+    const options = this.#options(kind);
+    const { attempts, deadline } = options;
+    const at = clockMs();
+    const sent = { key, kind, attempts, deadlineMs: deadline, by: this.plan.name };
+    this.history.add({ what: 'sent', at, ...sent });
+    this.#out++;
+    const work = this.#work(key, kind);
+    const end: OnEnd = (how) => this.#end(key, at, how);
+    if (kind === 'event') this.#emit(key, work, options, end);
+    else this.#request(key, work, options, end);
+  }
+
+  #kind(): Sent['kind'] {
+    if (this.plan.busyMs !== undefined) return 'request';
+    return this.#pick([
       ['request', 0.88],
       ['stream', 0.06],
       ['event', 0.06],
     ]);
-    const options = this.#options(kind);
-    const { attempts, deadline } = options;
-    const sent = { key, kind, attempts, deadlineMs: deadline, by: this.plan.name };
-    this.history.add({ what: 'sent', at: clockMs(), ...sent });
-    this.#out++;
-    const work = this.#work(key, kind);
-    if (kind === 'event') this.#emit(key, work, options);
-    else this.#request(key, work, options);
   }
 
-  #emit(key: string, work: Work, { deadline }: Options): void {
+  #emit(key: string, work: Work, { deadline }: Options, end: OnEnd): void {
     this.node.emit(this.#target(), work, { timeout: deadline }).then(
-      () => this.#end(key, { outcome: 'ok' }),
-      (error: unknown) => this.#end(key, { outcome: outcomeOf(error, key) }),
+      () => end({ outcome: 'ok' }),
+      (error: unknown) => end({ outcome: outcomeOf(error, key) }),
     );
   }
 
-  #request(key: string, work: Work, options: Options): void {
+  #request(key: string, work: Work, options: Options, end: OnEnd): void {
     let values = 0;
     let isOwn = true;
     let from: string | undefined;
@@ -80,15 +106,18 @@ export class Load {
     this.node.request(this.#target(), work, options, {
       value: (value, isLast) => {
         onValue(value);
-        if (isLast) this.#end(key, { outcome: 'ok', isOwn, from });
+        if (isLast) end({ outcome: 'ok', isOwn, from });
       },
-      end: () => this.#end(key, { outcome: 'ok', isOwn: isOwn && values === work.values, from }),
-      error: (error) => this.#end(key, { outcome: outcomeOf(error, key), isOwn }),
+      end: () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
+      error: (error) => end({ outcome: outcomeOf(error, key), isOwn }),
     });
   }
 
-  #end(key: string, end: Pick<Replied, 'outcome' | 'isOwn' | 'from'>): void {
-    this.history.add({ what: 'replied', at: clockMs(), by: this.plan.name, key, ...end });
+  #end(key: string, sentAt: number, end: End): void {
+    const at = clockMs();
+    this.history.add({ what: 'replied', at, by: this.plan.name, key, ...end });
+    this.#outcomes[end.outcome] = (this.#outcomes[end.outcome] ?? 0) + 1;
+    this.#longestMs = Math.max(this.#longestMs, at - sentAt);
     if (--this.#out === 0) this.#onDone?.();
   }
 
@@ -98,6 +127,7 @@ export class Load {
   }
 
   #options(kind: Sent['kind']): Options {
+    if (this.plan.busyMs !== undefined) return { attempts: 1, timeout: 1000, deadline: 1000 };
     const attempts =
       kind === 'event'
         ? 1
@@ -111,10 +141,13 @@ export class Load {
   }
 
   #work(key: string, kind: Sent['kind']): Work {
-    const { random } = this;
+    const { random, plan } = this;
+    const { busyMs } = plan;
+    if (busyMs !== undefined) return { key, ms: 0, busyMs, fails: false, values: 0, text: '' };
     const isLarge = random() < 0.03;
     return {
       key,
+      busyMs: 0,
       ms: random() < 0.5 ? 0 : Math.floor(LONGEST_WORK_MS * random()),
       fails: kind === 'request' && random() < 0.05,
       values: kind === 'stream' ? 1 + Math.floor(40 * random()) : 0,

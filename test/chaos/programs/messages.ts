@@ -6,18 +6,25 @@ export interface WorkerPlan {
   readonly name: string;
   readonly seed: number;
   readonly options: CloudsOptions;
-  readonly historyFile: string;
+  /** Left out: what happens is not noted. */
+  readonly historyFile?: string;
   /** The services that it serves, by name, with their capacity if they have one. */
   readonly services: Readonly<Record<string, { capacity?: number }>>;
   /** The services that it calls. */
   readonly targets: readonly string[];
   readonly callsPerSecond: number;
+  /** How each call keeps its handler busy, in ms of the processor; left out: calls of all kinds. */
+  readonly busyMs?: number;
 }
 
 /** What it can be asked. */
 export type Order =
   /** Its event loop stands still for so long. */
   | { readonly kind: 'block'; readonly ms: number }
+  /** From now on it makes so many calls. */
+  | { readonly kind: 'rate'; readonly callsPerSecond: number }
+  /** It says what it uses, and how its calls have ended since it was last asked. */
+  | { readonly kind: 'report' }
   /** It makes no more calls; answers when all have ended. */
   | { readonly kind: 'finish' };
 
@@ -25,13 +32,27 @@ export type Order =
 export type Word =
   | { readonly kind: 'ready'; readonly nodeId: string }
   | { readonly kind: 'finished'; readonly calls: number }
+  | ({ readonly kind: 'report' } & Report)
   | { readonly kind: 'warning'; readonly text: string };
+
+export interface Report {
+  readonly rssMiB: number;
+  /** After a collection. */
+  readonly heapMiB: number;
+  /** Timers, sockets and whatever else keeps a process alive. */
+  readonly handles: number;
+  readonly outcomes: Readonly<Record<string, number>>;
+  /** The longest wait for an end, in ms. */
+  readonly longestMs: number;
+}
 
 /** The data of a call. */
 export interface Work {
   readonly key: string;
   /** How long the handler takes. */
   readonly ms: number;
+  /** How long it keeps the processor. */
+  readonly busyMs: number;
   readonly fails: boolean;
   /** How many values a stream has. */
   readonly values: number;

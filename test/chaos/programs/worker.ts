@@ -16,16 +16,17 @@ const { name: by } = plan;
 const history = new HistoryWriter(plan.historyFile);
 const say = (word: Word) => process.send?.(word);
 
-recordDispatches(by, history);
+if (plan.historyFile !== undefined) recordDispatches(by, history);
 const node = new CloudsNode(plan.options);
 node.on('warning', (text) => say({ kind: 'warning', text }));
 
 /** Serves one call as its data says. */
-async function work({ key, ms, fails, values, text }: Work, request: IncomingRequest) {
+async function work({ key, ms, busyMs, fails, values, text }: Work, request: IncomingRequest) {
   const { id, attempt } = request;
   const end = (isError: boolean) =>
     history.add({ what: 'ended', at: clockMs(), by, key, id, attempt, isError });
   history.add({ what: 'started', at: clockMs(), by, key, id, attempt });
+  block(busyMs);
   if (ms > 0) await delay(ms);
   const answer: Answer = { key, by, text };
   if (values > 0) return stream(answer, values, () => end(false));
@@ -53,6 +54,13 @@ function watchStalls(): void {
   }, WATCH_MS).unref();
 }
 
+function usage() {
+  globalThis.gc?.();
+  const { rss, heapUsed } = process.memoryUsage();
+  const handles = process.getActiveResourcesInfo().length;
+  return { rssMiB: rss / 2 ** 20, heapMiB: heapUsed / 2 ** 20, handles };
+}
+
 function block(ms: number): void {
   const end = clockMs() + ms;
   while (clockMs() < end);
@@ -77,6 +85,8 @@ async function main(): Promise<void> {
   const load = new Load(node, plan, seededRandom(plan.seed), history);
   process.on('message', (order: Order) => {
     if (order.kind === 'block') block(order.ms);
+    else if (order.kind === 'rate') load.setRate(order.callsPerSecond);
+    else if (order.kind === 'report') say({ kind: 'report', ...usage(), ...load.takeCounts() });
     else void load.finish().then((calls) => say({ kind: 'finished', calls }));
   });
   // As an orchestrator ends a replica.

@@ -26,6 +26,7 @@ const long = (data) => (data.values ? longValues(data) : 'x'.repeat(data.bytes))
 for (const service of services) await node.register(service, service === 'long' ? long : work);
 await node.connect();
 
+node.on('reconnecting', () => process.send({ reconnecting: true }));
 process.on('message', async () => {
   await node.close();
   process.exit();

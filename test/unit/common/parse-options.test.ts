@@ -16,7 +16,7 @@ const TOP =
 const REDIS =
   'url host port path db prefix username password tls family sentinels name sentinelUsername ' +
   'sentinelPassword connectTimeout keepAlive connectionName';
-const SERVICE = 'callbackTimeout attempts noNodeGrace cleanInterval';
+const SERVICE = 'callbackTimeout attempts noNodeGrace cleanInterval maxWaiting';
 
 describe('the defaults', () => {
   const defaults = {
@@ -26,6 +26,7 @@ describe('the defaults', () => {
     attempts: 1,
     noNodeGraceMs: 2000,
     cleanIntervalMs: 5000,
+    maxWaiting: 50_000,
     baseScore: 1000,
     capacity: undefined,
     heartbeatMs: 1000,
@@ -52,7 +53,13 @@ describe('options that are given', () => {
   it('replace each default', () => {
     const options: Required<Omit<CloudsOptions, 'prefix' | 'capacity'>> = {
       redis: { host: 'a.example', port: 6380, db: 4, prefix: 'TEST:' },
-      service: { callbackTimeout: 1, attempts: -1, noNodeGrace: 0, cleanInterval: 7 },
+      service: {
+        callbackTimeout: 1,
+        attempts: -1,
+        noNodeGrace: 0,
+        cleanInterval: 7,
+        maxWaiting: 9,
+      },
       baseScore: 1,
       heartbeatInterval: 50,
       drainTimeout: 0,
@@ -66,6 +73,7 @@ describe('options that are given', () => {
       attempts: -1,
       noNodeGraceMs: 0,
       cleanIntervalMs: 7,
+      maxWaiting: 9,
       baseScore: 1,
       capacity: undefined,
       heartbeatMs: 50,

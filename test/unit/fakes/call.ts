@@ -43,6 +43,7 @@ export class RecordingSink implements ReplySink {
 export class FakePath implements CallPath {
   isOpen = true;
   openedAt = -Infinity;
+  isFull = false;
   readonly dispatched: Call[] = [];
   readonly withdrawn: Call[] = [];
   /** Incarnations, each with the id of a call. */

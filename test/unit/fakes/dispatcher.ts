@@ -29,12 +29,19 @@ export class DispatchNotes implements DispatchListener {
 }
 
 /** A dispatcher that runs, of the node `caller` in its third incarnation. */
-export function setUpDispatcher() {
+export function setUpDispatcher(maxWaiting = 1000) {
   const redis = new FakeRedis();
   const listener = new DispatchNotes();
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
   const flow = new FlowControl((node) => dispatcher.onRoom(node));
-  const dispatcher: Dispatcher = new Dispatcher(redis, new Keys('t:'), address, listener, flow);
+  const dispatcher: Dispatcher = new Dispatcher(
+    redis,
+    new Keys('t:'),
+    address,
+    listener,
+    flow,
+    maxWaiting,
+  );
   dispatcher.resume();
   const add = (count = 1, settings: FlatSettings = {}) => {
     const calls = Array.from({ length: count }, () => fakeCall(settings));

@@ -137,6 +137,17 @@ describe('a call', () => {
     expect(path.cancelled).toEqual([[A, call.id]]);
   });
 
+  it('that comes when as many as may wait for Redis fails at once, whatever attempts it has', () => {
+    const path = new FakePath();
+    const { caller, start } = setUp({ attempts: 3 }, path);
+    path.isFull = true;
+    const { call, sink } = start();
+    expect(sink.outcome).toBe(CloudsErrorCode.DISCONNECTED);
+    expect(sink.failure.message).toBe(messages.tooManyWait('sum'));
+    expect(path.dispatched).not.toContain(call);
+    expect(caller.inFlight).toBe(1);
+  });
+
   it('leaves no timer behind', async () => {
     const { call, place, reply } = setUp();
     place(call);

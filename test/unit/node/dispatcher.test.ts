@@ -17,8 +17,8 @@ const MINUTE = 60_000;
 const LARGEST_SMALL = 4 * 1024;
 const LARGE = { body: `0,"${'x'.repeat(LARGEST_SMALL)}"` };
 
-function setUp() {
-  const set = setUpDispatcher();
+function setUp(maxWaiting?: number) {
+  const set = setUpDispatcher(maxWaiting);
   const { redis, dispatcher } = set;
   /** What was sent in this turn. */
   const sent = async () => (await turn(), redis.takeScripts('dispatch'));
@@ -752,6 +752,33 @@ describe('a large call', () => {
     placeAll(only(await sent()));
     await turn();
     expect(listener.placed.map(({ call }) => call)).toEqual([small, large]);
+  });
+});
+
+describe('a dispatcher', () => {
+  it('is full when as many calls wait as may, of all services together', async () => {
+    const { dispatcher, add, sent } = setUp(5);
+    dispatcher.pause();
+    const [call] = add(2, { service: 'sum' }) as [Call];
+    add(2, { service: 'product' });
+    expect(dispatcher.isFull).toBe(false);
+    add(1, { service: 'sum' });
+    expect(dispatcher.isFull).toBe(true);
+    dispatcher.remove(call);
+    expect(dispatcher.isFull).toBe(false);
+    add(1);
+    dispatcher.resume();
+    expect(await sent()).toHaveLength(2);
+    expect(dispatcher.isFull).toBe(false);
+  });
+
+  it('is full when the data of those that wait takes 256 MiB', () => {
+    const { dispatcher, add } = setUp();
+    dispatcher.pause();
+    add(15, { body: 'x'.repeat(16 * MEBIBYTE) });
+    expect(dispatcher.isFull).toBe(false);
+    add(1, { body: 'x'.repeat(16 * MEBIBYTE) });
+    expect(dispatcher.isFull).toBe(true);
   });
 });
 

@@ -15,7 +15,7 @@ async function setUp() {
   const caller = new Caller({ noNodeGraceMs: 2000 }, { moved: () => {}, timedOut: () => {} });
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
   const flow = new FlowControl(() => {});
-  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, caller, flow);
+  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, caller, flow, 1000);
   dispatcher.resume();
   const path = new FakePath();
   path.dispatch = (call) => dispatcher.add(call);

@@ -22,6 +22,7 @@ describe('checkServiceName', () => {
 
   it.each<[name: unknown, why: string]>([
     ['', 'it is empty'],
+    [Object.create(null), 'it is of type object'],
     ['a'.repeat(257), 'it has 257 bytes'],
     [`${'é'.repeat(127)}abc`, 'it has 257 bytes'],
     ['名'.repeat(86), 'it has 258 bytes'],

@@ -49,6 +49,13 @@ describe('an Error of a handler', () => {
     expect(reviveError(value, NODE)).toMatchObject({ name: 'Error', message });
   });
 
+  it.each([{ toString: 1 }, { toString: null, valueOf: [] }, Object.create(null) as object])(
+    'has some text when what comes as its message cannot be one: %j',
+    (message) => {
+      expect(reviveError({ name: 'Error', message }, 'node').message).toBe('(object)');
+    },
+  );
+
   it('has a name that is text', () => {
     expect(reviveError({ name: { a: 1 }, message: 'no' }, NODE).name).toBe('Error');
   });

@@ -1,0 +1,107 @@
+import { parseOptions } from '../../lib/common/parse-options.js';
+import { Call, type ReplySink } from '../../lib/node/call.js';
+import { Caller } from '../../lib/node/caller.js';
+import { callBody, callPlan, NO_OPTIONS } from '../../lib/node/call-options.js';
+import { Partition } from '../../lib/node/partition.js';
+import { toRequestHandler } from '../../lib/node/handlers.js';
+import { Registration } from '../../lib/node/registry.js';
+import { DeafRedis } from './deaf-redis.js';
+
+const CALLS = 10;
+const SERVICES = ['sum', 'full', 'stream'];
+
+/** A node that serves and has calls out, all of it but the connection. What it is sent goes through everything. */
+export class Target {
+  readonly redis = new DeafRedis();
+  readonly #options = parseOptions({ prefix: 'f:', maxPayload: 8192, heartbeatInterval: 60_000 });
+  readonly #caller: Caller;
+  readonly #partition: Partition;
+  readonly #plan = callPlan(false, { timeout: 60_000, attempts: 3 }, this.#options);
+  #calls: Call[] = [];
+  /** Calls that were answered, by whatever it was. */
+  ended = 0;
+  dropped = 0;
+
+  constructor() {
+    this.#caller = new Caller(this.#options, { moved: () => {}, timedOut: () => {} });
+    const reporter = { dropped: () => void this.dropped++, error: () => {} };
+    this.#partition = new Partition(
+      'target',
+      this.#options,
+      this.redis,
+      this.#caller,
+      () => ({ pid: 1 }),
+      reporter,
+    );
+  }
+
+  get inbox(): string {
+    return this.#partition.inbox;
+  }
+
+  get handled(): number {
+    return this.#partition.handled;
+  }
+
+  get callIds(): string[] {
+    return this.#calls.map(({ id }) => id);
+  }
+
+  async open(): Promise<void> {
+    const { registry } = this.#partition;
+    registry.add(
+      new Registration(
+        'sum',
+        toRequestHandler((data: unknown) => data),
+        1000,
+        undefined,
+      ),
+    );
+    registry.add(
+      new Registration(
+        'full',
+        toRequestHandler(() => 1),
+        1000,
+        1,
+      ),
+    );
+    registry.add(new Registration('stream', toRequestHandler(oneTwoThree), 1000, undefined));
+    await this.#partition.open();
+  }
+
+  /** Must not throw, whatever it is. */
+  receive(bytes: Buffer): void {
+    this.#partition.onMessage(this.inbox, bytes);
+  }
+
+  /** Makes as many calls as it needs for the next replies to have something to do with. */
+  refill(): void {
+    this.#calls = this.#calls.filter(({ isSettled }) => !isSettled);
+    while (this.#calls.length < CALLS) this.#calls.push(this.#call());
+  }
+
+  async close(): Promise<void> {
+    this.#caller.close();
+    await this.#partition.drain(0);
+    await this.#partition.close();
+  }
+
+  #call(): Call {
+    const body = callBody({ a: 1 }, NO_OPTIONS.headers, this.#options.maxPayloadBytes);
+    const service = SERVICES[this.ended % SERVICES.length]!;
+    const end = () => void this.ended++;
+    const sink: ReplySink = { value: (_, isLast) => isLast && end(), end, error: end };
+    const call = new Call(
+      { service, body, plan: this.#plan },
+      this.#partition,
+      sink,
+      performance.now(),
+    );
+    this.#caller.start(call);
+    return call;
+  }
+}
+
+async function* oneTwoThree() {
+  for (const value of [1, 2, 3]) yield await Promise.resolve(value);
+}

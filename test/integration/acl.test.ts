@@ -1,0 +1,199 @@
+import { readFileSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
+import { outcome, tally, until } from '../support/wait.js';
+
+const DOCS = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
+const PASSWORD = 'password';
+/** What makes things better, but nothing impossible. */
+const OPTIONAL = ['+info', '+client|setname', '+client|reply'];
+const RULE = /^[+~&%]/;
+
+/** The rules of a user, as the documentation has them. */
+function rulesOf(user: string): string[] {
+  const [, rules] = new RegExp(`^user ${user} on >${PASSWORD} (.+)$`, 'm').exec(DOCS)!;
+  return rules!.split(' ');
+}
+
+const cloud = usePrivateCloud();
+
+const withPrefix = (rules: readonly string[]) =>
+  rules.map((rule) => rule.replace('clouds:', cloud.prefix));
+
+async function setUser(name: string, rules: readonly string[]): Promise<void> {
+  await cloud.admin.call(
+    'ACL',
+    'SETUSER',
+    name,
+    'reset',
+    'on',
+    `>${PASSWORD}`,
+    ...withPrefix(rules),
+  );
+}
+
+const urlOf = (user: string) => cloud.url.replace('//', `//${user}:${PASSWORD}@`);
+const redisOf = (user: string) => ({ url: urlOf(user), connectionName: cloud.prefix });
+
+/**
+ * Does with a node and a caller of these users whatever such processes do in their lives, and returns what
+ * went wrong.
+ */
+async function live(): Promise<string[]> {
+  const wrong: string[] = [];
+  const note = (what: string, is: unknown, shouldBe: unknown) => {
+    const [text, right] = [JSON.stringify(is), JSON.stringify(shouldBe)];
+    if (text !== right) wrong.push(`${what}: ${text} instead of ${right}`);
+  };
+  const options = { ...FAST_BEAT, connectTimeout: 500, service: { noNodeGrace: 100 } };
+  const node = cloud.node({ ...options, redis: redisOf('node') });
+  const caller = cloud.node({ ...options, redis: redisOf('caller') });
+  for (const one of [node, caller]) one.on('warning', (text) => wrong.push(text));
+  note('a node', await outcome(node.register('work', work)), 'ok');
+  // Somebody who died is still there, ahead of all.
+  await cloud.admin.zadd(cloud.keys.service('work'), 5000, 'dead.1');
+  note('a call', await outcome(caller.send('work', 'quick', { timeout: 500 })), 'ok');
+  const large = 'x'.repeat(10_000);
+  const calls = ['quick', 'quick', large, 'slow'].map((data) =>
+    caller.send('work', data, { timeout: 2000 }),
+  );
+  note('calls', await tally(calls), { ok: 4 });
+  note('an event', await outcome(caller.emit('work', 'quick', { timeout: 500 })), 'ok');
+  note(
+    'a call that nobody waits for',
+    await outcome(caller.send('work', 'long', { timeout: 100 })),
+    'CLOUDS_TIMEOUT',
+  );
+  note(
+    'a call that is not served',
+    await outcome(caller.send('nobody', 0, { timeout: 500 })),
+    'CLOUDS_NO_NODE',
+  );
+  const settled = until(
+    'all is settled',
+    async () => (await cloud.scores('work'))[node.id] === 1000,
+    1500,
+  );
+  note('the score', await outcome(settled), 'ok');
+  await cloud.admin.zadd(cloud.keys.service('work'), -5, 'dead.2');
+  const swept = until(
+    'the dead are gone',
+    async () => (await cloud.members('work')).length === 1,
+    1500,
+  );
+  note('the dead', await outcome(swept), 'ok');
+  await Promise.all([node.close(), caller.close()]);
+  note('what is left', await cloud.admin.keys(`${cloud.prefix}*`), []);
+  await cloud.admin.flushall();
+  return wrong;
+}
+
+async function work(data: string, request: { signal: AbortSignal }): Promise<string> {
+  const ms = { slow: 700, long: 5000 }[data] ?? 0;
+  await new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    request.signal.addEventListener('abort', () => (clearTimeout(timer), resolve(undefined)));
+  });
+  return data;
+}
+
+beforeEach(async () => {
+  await setUser('caller', rulesOf('caller'));
+  await setUser('node', rulesOf('node'));
+});
+
+describe('the users of docs/security.md', () => {
+  it('can do all that a caller and a node do', async () => {
+    expect(await live()).toEqual([]);
+  });
+
+  it('can do it without what is said to be optional', async () => {
+    const needed = (user: string) => rulesOf(user).filter((rule) => !OPTIONAL.includes(rule));
+    await setUser('caller', needed('caller'));
+    await setUser('node', needed('node'));
+    expect(await live()).toEqual([]);
+  });
+
+  const users = ['caller', 'node'].flatMap((user) =>
+    rulesOf(user)
+      .filter((rule) => RULE.test(rule) && !OPTIONAL.includes(rule))
+      .map((rule) => [user, rule] as const),
+  );
+
+  it.each(users)(
+    'have no rule too many: %s without %s',
+    { timeout: 30_000 },
+    async (user, rule) => {
+      await setUser(
+        user,
+        rulesOf(user).filter((one) => one !== rule),
+      );
+      expect(await live()).not.toEqual([]);
+    },
+  );
+
+  it.each([
+    ['FLUSHALL'],
+    ['KEYS', '*'],
+    ['CONFIG', 'GET', '*'],
+    ['CLIENT', 'LIST'],
+    ['MONITOR'],
+    ['SCRIPT', 'FLUSH'],
+    ['PSUBSCRIBE', 'PREFIXP:*'],
+    ['SUBSCRIBE', 'other:P:node.1'],
+    ['PUBLISH', 'other:P:node.1', 'x'],
+    ['ZADD', 'other:S:work', '1', 'x'],
+    ['DEL', 'other'],
+    ['EVAL', 'return redis.call("FLUSHALL")', '0'],
+  ])('cannot do anything else: %s', async (...command) => {
+    const [name, ...args] = command.map((word) => word.replace('PREFIX', cloud.prefix));
+    for (const user of ['caller', 'node', 'monitor']) {
+      await setUser(user, rulesOf(user));
+      const redis = new Redis(urlOf(user), { maxRetriesPerRequest: 0 });
+      const refused = await redis.call(name!, ...args).catch((error: Error) => error.message);
+      redis.disconnect();
+      expect(refused, user).toMatch(/NOPERM|ACL failure|can't run|not allowed/);
+    }
+  });
+});
+
+describe('the monitor of docs/security.md', () => {
+  const commands: [rule: string, ...command: string[]][] = [
+    ['+zrange', 'ZRANGE', 'S:work', '0', '-1'],
+    ['+zcard', 'ZCARD', 'S:work'],
+    ['+scan', 'SCAN', '0'],
+    ['+get', 'GET', 'N:node'],
+    ['+mget', 'MGET', 'N:node'],
+    ['+pubsub|numsub', 'PUBSUB', 'NUMSUB', 'P:node.1'],
+    ['%R~clouds:S:*', 'ZRANGE', 'S:work', '0', '-1'],
+    ['%R~clouds:N:*', 'GET', 'N:node'],
+  ];
+
+  it.each(commands)('needs %s: %s', async (rule, name, ...args) => {
+    const words = args.map((word) => (/^[SNP]:/.test(word) ? cloud.prefix + word : word));
+    const run = async (rules: readonly string[]) => {
+      await setUser('monitor', rules);
+      const redis = new Redis(urlOf('monitor'), { maxRetriesPerRequest: 0 });
+      const result = await outcome(redis.call(name, ...words));
+      redis.disconnect();
+      return result;
+    };
+    expect(await run(rulesOf('monitor'))).toBe('ok');
+    expect(await run(rulesOf('monitor').filter((one) => one !== rule))).toMatch(/NOPERM/);
+  });
+
+  it.each([
+    ['ZADD', 'S:work', '1', 'x'],
+    ['DEL', 'N:node'],
+    ['PUBLISH', 'P:node.1', 'x'],
+    ['SUBSCRIBE', 'P:node.1'],
+    ['HGETALL', 'F:node'],
+  ])('changes nothing, and hears nothing: %s', async (name, key, ...args) => {
+    await setUser('monitor', rulesOf('monitor'));
+    const redis = new Redis(urlOf('monitor'), { maxRetriesPerRequest: 0 });
+    const result = await outcome(redis.call(name, cloud.prefix + key, ...args));
+    redis.disconnect();
+    expect(result).toMatch(/NOPERM/);
+  });
+});
