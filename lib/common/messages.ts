@@ -63,6 +63,9 @@ export const messages = {
   registerRefused: (reason: string) =>
     `Redis refused to register the services of this node: ${reason}. Check the ACL of its user.`,
 
+  watchRefused: (reason: string) =>
+    `Redis does not tell whether the nodes that have calls are there: ${reason}. Check the ACL of its user: without that a killed node is not noticed.`,
+
   leaveRefused: (reason: string) =>
     `Redis refused to take this node out of its services: ${reason}. Calls that are sent here are refused, and go to another node.`,
 

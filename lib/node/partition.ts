@@ -94,10 +94,10 @@ export class Partition implements CallPath, Identity {
     const { maxWaiting } = options;
     this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls, this.#flow, maxWaiting);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
-    this.#watch = new Watch(redis, this.#keys, this, calls, {
-      returnMs: options.noNodeGraceMs,
-      silenceMs: options.heartbeatMs,
-    });
+    const settings = { returnMs: options.noNodeGraceMs, silenceMs: options.heartbeatMs };
+    this.#watch = new Watch(redis, this.#keys, this, calls, settings, (error) =>
+      reporter.error(new Error(messages.watchRefused(error.message))),
+    );
     this.#heartbeat = this.#createHeartbeat(entryTtlMs);
   }
 

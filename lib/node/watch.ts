@@ -1,5 +1,5 @@
 import type { Keys } from '../protocol/keys.js';
-import type { RedisPort } from '../redis/link.js';
+import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { CallPath } from './call.js';
 import { lookUp, type Sighting } from './look-up.js';
 import type { CallListener } from './ports.js';
@@ -61,6 +61,7 @@ export class Watch {
   /** Incarnations whose node has no entry. */
   readonly #silent = new Spells();
   #timer: NodeJS.Timeout | undefined;
+  #isRefusalTold = false;
 
   constructor(
     private readonly redis: RedisPort,
@@ -68,6 +69,8 @@ export class Watch {
     private readonly path: CallPath,
     private readonly calls: Watcher,
     private readonly settings: WatchSettings,
+    /** Redis refuses to be asked: told once, until it does not any more. */
+    private readonly onRefused: (error: Error) => void,
   ) {}
 
   /** To be called when a call is dispatched: the watch goes on by itself for as long as calls wait. */
@@ -85,11 +88,18 @@ export class Watch {
     const waitedFor = this.calls.waitedFor(this.path, performance.now() - LOOK_MS / 2);
     try {
       if (waitedFor.size > 0 && this.redis.isUp) await this.#inspect(waitedFor);
-    } catch {
-      // The connection broke under the question. When it is back, all nodes are asked about all calls.
-      this.#forgetSpells();
+    } catch (error) {
+      this.#onBlind(error);
     }
     this.#goOn();
+  }
+
+  /** If the connection broke under the question: when it is back, all nodes are asked about all calls. */
+  #onBlind(error: unknown): void {
+    this.#forgetSpells();
+    if (!isRedisReply(error) || this.#isRefusalTold) return;
+    this.#isRefusalTold = true;
+    this.onRefused(error);
   }
 
   #goOn(): void {
@@ -108,7 +118,9 @@ export class Watch {
   async #inspect(waitedFor: ReadonlyMap<string, number>): Promise<void> {
     this.#suspects.keepOnly(waitedFor);
     this.#silent.keepOnly(waitedFor);
-    for (const sighting of await lookUp(this.redis, this.keys, [...waitedFor.keys()])) {
+    const sightings = await lookUp(this.redis, this.keys, [...waitedFor.keys()]);
+    this.#isRefusalTold = false;
+    for (const sighting of sightings) {
       this.#judge(sighting, waitedFor.get(sighting.incarnation)!);
     }
   }

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import type { CloudsNode } from '../../lib/index.js';
 import { Redis } from 'ioredis';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
@@ -7,7 +9,7 @@ import { outcome, tally, until } from '../support/wait.js';
 const DOCS = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
 const PASSWORD = 'password';
 /** What makes things better, but nothing impossible. */
-const OPTIONAL = ['+info', '+client|setname', '+client|reply'];
+const OPTIONAL = ['+info', '+client|setname', '+client|reply', '+unsubscribe'];
 const RULE = /^[+~&%]/;
 
 /** The rules of a user, as the documentation has them. */
@@ -59,6 +61,7 @@ async function live(): Promise<string[]> {
     caller.send('work', data, { timeout: 2000 }),
   );
   note('calls', await tally(calls), { ok: 4 });
+  note('a call to somebody who dies', await outcome(callTheGhost(caller)), 'CLOUDS_NODE_LOST');
   note('an event', await outcome(caller.emit('work', 'quick', { timeout: 500 })), 'ok');
   note(
     'a call that nobody waits for',
@@ -87,6 +90,20 @@ async function live(): Promise<string[]> {
   note('what is left', await cloud.admin.keys(`${cloud.prefix}*`), []);
   await cloud.admin.flushall();
   return wrong;
+}
+
+/** A call that a node takes which answers nobody, and then is gone. */
+async function callTheGhost(caller: CloudsNode): Promise<unknown> {
+  const ghost = cloud.admin.duplicate({ connectionName: 'ghost' });
+  await ghost.subscribe(cloud.keys.inbox('ghost.1'));
+  await cloud.admin.zadd(cloud.keys.service('haunted'), 1000, 'ghost.1');
+  const arrived = once(ghost, 'message');
+  const call = caller.send('haunted', 0, { timeout: 2000 });
+  await Promise.race([arrived, outcome(call)]);
+  ghost.disconnect();
+  await outcome(call);
+  await cloud.admin.del(cloud.keys.service('haunted'));
+  return call;
 }
 
 async function work(data: string, request: { signal: AbortSignal }): Promise<string> {

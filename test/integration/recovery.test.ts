@@ -109,7 +109,7 @@ describe('how long it takes', () => {
       expect(ms).toBeLessThan(PATIENCE * 5000);
       proxy.flow();
       await until('it is back', () => one.isConnected);
-    await one.close();
+      await one.close();
     },
   );
 });

@@ -32,12 +32,13 @@ function setUp() {
       .slice(1)
       .flatMap((channel) => [channel, channel === 't:P:other.1' ? 1 : node.subscribers]);
   };
-  const watch = new Watch(redis, new Keys('t:'), path, calls, {
-    returnMs: RETURN_MS,
-    silenceMs: SILENCE_MS,
-  });
+  const refusals: string[] = [];
+  const settings = { returnMs: RETURN_MS, silenceMs: SILENCE_MS };
+  const watch = new Watch(redis, new Keys('t:'), path, calls, settings, ({ message }) =>
+    refusals.push(message),
+  );
   const outcome = () => ({ lost: calls.lost, frozen: calls.frozen, back: calls.back });
-  return { redis, path, node, calls, watch, outcome };
+  return { redis, path, node, calls, watch, refusals, outcome };
 }
 
 const NOTHING = { lost: [], frozen: [], back: [] };
@@ -238,5 +239,28 @@ describe('a question that fails', () => {
     watch.stop();
     expect(outcome()).toEqual(NOTHING);
     expect(redis.takePipelines().length).toBeGreaterThan(8);
+  });
+
+  it('is told once when it is refused, and again after it was answered', async () => {
+    const { redis, watch, refusals } = setUp();
+    const { reply } = redis;
+    watch.start();
+    for (let i = 0; i < 2; i++) {
+      redis.reply = () => redisError('NOPERM no');
+      await pass(1000);
+      redis.reply = reply;
+      await pass(1000);
+    }
+    watch.stop();
+    expect(refusals).toEqual(['NOPERM no', 'NOPERM no']);
+  });
+
+  it('is not told when it is cut: the link does that', async () => {
+    const { redis, watch, refusals } = setUp();
+    redis.cutPipelines();
+    watch.start();
+    await pass(1000);
+    watch.stop();
+    expect(refusals).toEqual([]);
   });
 });
