@@ -39,6 +39,9 @@ export const messages = {
   refusedByNode: (service: string, capacity: number) =>
     `this node already runs ${capacity} calls of ${quoted(service)}, which is its capacity.`,
 
+  tooBusy: (service: string) =>
+    `this node has more calls of ${quoted(service)} than it can start in time. Start more nodes, or give this one a "capacity".`,
+
   notServed: (service: string) => `this node no longer serves ${quoted(service)}.`,
 
   disconnected: (service: string, ms: number) =>

@@ -19,24 +19,37 @@ import {
 import { ONE_WAY, type RequestFrame, type RequestMessage } from '../protocol/frames.js';
 import { encodeData } from '../protocol/payload.js';
 import type { Text } from '../protocol/text.js';
-import { IncomingRequest, type Origin, type Responder } from './incoming-request.js';
+import { IncomingRequest, type Responder } from './incoming-request.js';
 import type { Outbox } from './outbox.js';
+import { Pacer, type PacerListener, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 
+/**
+ * Of its time that is left a request may wait so much for its start. A node with more work than it can do would
+ * else work on requests whose callers give up just before the reply is there.
+ */
+const WAITING_SHARE = 0.5;
+
 /** What the requests of one message share. */
-interface Delivery extends Origin {
+interface Delivery {
+  /** The incarnation of the caller. */
+  readonly from: string;
   readonly registration: Registration;
+  readonly redisMs: number;
+  /** About what one of its frames takes. */
+  readonly frameBytes: number;
 }
 
 /**
  * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
  */
-export class Executor implements Responder {
+export class Executor implements Responder, PacerListener {
   readonly #running = new ChurnMap<string, IncomingRequest>();
   #handled = 0;
   #isAccepting = false;
+  readonly #pacer = new Pacer(this);
   readonly #idleListeners = new Set<() => void>();
 
   constructor(
@@ -55,14 +68,15 @@ export class Executor implements Responder {
     return this.#handled;
   }
 
-  accept(message: RequestMessage): void {
+  /** `bytes`: how long the message was. */
+  accept(message: RequestMessage, bytes: number): void {
     const { from, service, redisMs, frames, malformed, malformedIds } = message;
     for (const id of malformedIds) this.#refuseUnreadable(from, id);
     const registration = this.registry.get(service);
     if (registration === undefined) return this.#refuseAll(from, service, frames);
     registration.taken += frames.length + malformed;
     if (malformed > 0) this.outbox.point(registration, malformed);
-    const delivery = { from, registration, ageMs: this.clock.ageMs(redisMs) };
+    const delivery = { from, registration, redisMs, frameBytes: bytes / frames.length };
     this.#isAccepting = true;
     for (const frame of frames) this.#acceptOne(delivery, frame);
     this.#isAccepting = false;
@@ -179,19 +193,38 @@ export class Executor implements Responder {
   #acceptOne(delivery: Delivery, frame: RequestFrame): void {
     const { from, registration } = delivery;
     if (this.#isRepeated(from, frame)) return this.outbox.point(registration);
-    const refusal = this.#refusal(delivery, frame);
+    // Of each: those before it may have kept the process for long.
+    const ageMs = this.clock.ageMs(delivery.redisMs);
+    const refusal = this.#refusal(registration, ageMs, frame);
     if (refusal) {
       this.outbox.point(registration);
       return this.#refuse(from, frame, refusal);
     }
-    const request = new IncomingRequest(frame, delivery, this);
+    const request = new IncomingRequest(frame, { from, registration, ageMs }, this);
     this.#running.set(request.id, request);
     registration.running++;
+    const [, timeLeftMs] = frame;
+    this.#pacer.add({
+      request,
+      handler: registration.handler,
+      startBy: performance.now() + WAITING_SHARE * (timeLeftMs - ageMs),
+      bytes: delivery.frameBytes,
+    });
+  }
+
+  onTurn({ request, handler }: Start): void {
+    // Cancelled while it waited. Whoever has come back for its answer is to have it.
+    if (!request.isWanted) return this.#settle(request, undefined);
     try {
-      registration.handler(request);
+      handler(request);
     } catch (error) {
       this.fail(request, error);
     }
+  }
+
+  onTooLate({ request }: Start): void {
+    const error = new CloudsOverloadedError(messages.tooBusy(request.service));
+    this.#settle(request, refusalOf(request, error));
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
@@ -207,13 +240,15 @@ export class Executor implements Responder {
   }
 
   #refusal(
-    { registration, ageMs }: Delivery,
+    registration: Registration,
+    ageMs: number,
     [, timeLeftMs]: RequestFrame,
   ): CloudsError | undefined {
     const { service } = registration;
     if (ageMs >= timeLeftMs) {
       return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
     }
+    if (this.#pacer.isFull) return new CloudsOverloadedError(messages.tooBusy(service));
     if (!registration.isFull) return undefined;
     return new CloudsOverloadedError(messages.refusedByNode(service, registration.running));
   }

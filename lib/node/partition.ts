@@ -305,7 +305,7 @@ export class Partition implements CallPath, Identity {
     if ('malformed' in message && message.malformed > 0)
       this.reporter.dropped('malformed', bytes.length, message.from);
     this.#acknowledge(message, bytes.length);
-    this.#route(message);
+    this.#route(message, bytes.length);
   }
 
   /** Requests in a batch came through the script, and are not counted by their sender. */
@@ -317,10 +317,10 @@ export class Partition implements CallPath, Identity {
     if (isCounted) this.#outbox.received(message.from, bytes);
   }
 
-  #route(message: Message): void {
+  #route(message: Message, bytes: number): void {
     switch (message.kind) {
       case MessageKind.REQUESTS:
-        return this.#executor.accept(message);
+        return this.#executor.accept(message, bytes);
       case MessageKind.REPLIES:
         return this.calls.onReplies(message);
       case MessageKind.CANCEL:

@@ -11,6 +11,9 @@ import { type SentReplies, Unconfirmed } from './unconfirmed.js';
 /** A message of replies has about so many bytes at most, if it is not one that is longer. */
 export const BULK_BYTES = 128 * 1024;
 
+/** Handlers that keep the process busy must not keep the replies of others, whose callers may give up meanwhile. */
+const MAX_WAIT_MS = 10;
+
 /** A message of replies, with the command that sends it. */
 export interface ReplyBatch extends SentReplies {
   readonly command: Command;
@@ -26,6 +29,8 @@ export class ReplyQueue {
   #waiting = new Map<string, Text[]>();
   /** Of the frames that came since something was sent, in UTF-16 units or bytes. */
   #length = 0;
+  /** When the first of them came. */
+  #firstAt = 0;
   readonly #unconfirmed: Unconfirmed;
 
   constructor(
@@ -48,14 +53,16 @@ export class ReplyQueue {
     return this.#waiting.has(caller);
   }
 
-  /** Returns whether enough has gathered to be sent at once. */
+  /** Returns whether it is time to send: enough has gathered, or the first has waited for long. */
   add(caller: string, frame: Text): boolean {
+    const now = performance.now();
+    if (this.#waiting.size === 0) this.#firstAt = now;
     const frames = this.#waiting.get(caller);
     if (frames) frames.push(frame);
     else this.#waiting.set(caller, [frame]);
     this.#length += frame.length;
     // One more like it would be too much.
-    return this.#length + frame.length > BULK_BYTES;
+    return this.#length + frame.length > BULK_BYTES || now - this.#firstAt > MAX_WAIT_MS;
   }
 
   /** The answer that this node has given to a call, as a frame; also while that waits. */

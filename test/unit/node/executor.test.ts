@@ -83,15 +83,18 @@ function setUp({ handler, capacity }: Setting = {}) {
   registry.add(registration);
 
   const arrive = (frames: Partial<Request>[], { service = 'sum', from = CALLER } = {}) => {
-    executor.accept({
-      kind: 'q',
-      redisMs: performance.now(),
-      from,
-      service,
-      frames: frames.map(frameOf),
-      malformed: 0,
-      malformedIds: [],
-    });
+    executor.accept(
+      {
+        kind: 'q',
+        redisMs: performance.now(),
+        from,
+        service,
+        frames: frames.map(frameOf),
+        malformed: 0,
+        malformedIds: [],
+      },
+      100,
+    );
     return requests.at(-1)!;
   };
   /** What leaves in this turn: replies with where they go, and how many points are given back. */
@@ -294,20 +297,23 @@ describe('a request that is not run', () => {
     clock.observe(performance.now(), performance.now());
     const redisMs = performance.now();
     await pass(600);
-    executor.accept({
-      kind: 'q',
-      redisMs,
-      from: CALLER,
-      service: 'sum',
-      frames: [
-        frameOf({ id: 'late', timeLeftMs: 500 }),
-        frameOf({ id: 'soon', timeLeftMs: 600 }),
-        frameOf({ id: 'just', timeLeftMs: 601 }),
-        frameOf({ id: 'event', timeLeftMs: 600, attempt: ONE_WAY }),
-      ],
-      malformed: 0,
-      malformedIds: [],
-    });
+    executor.accept(
+      {
+        kind: 'q',
+        redisMs,
+        from: CALLER,
+        service: 'sum',
+        frames: [
+          frameOf({ id: 'late', timeLeftMs: 500 }),
+          frameOf({ id: 'soon', timeLeftMs: 600 }),
+          frameOf({ id: 'just', timeLeftMs: 601 }),
+          frameOf({ id: 'event', timeLeftMs: 600, attempt: ONE_WAY }),
+        ],
+        malformed: 0,
+        malformedIds: [],
+      },
+      100,
+    );
     expect(requests.map(({ id }) => id)).toEqual(['just']);
     expect(requests[0]!.deadline).toBe(Date.now() + 1);
     const { replies, points } = await sent();
@@ -331,15 +337,18 @@ describe('a request that is not run', () => {
     clock.observe(performance.now(), performance.now());
     const redisMs = performance.now();
     await pass(ageMs);
-    executor.accept({
-      kind: 'q',
-      redisMs,
-      from: CALLER,
-      service: 'sum',
-      frames: [frameOf({ timeLeftMs })],
-      malformed: 0,
-      malformedIds: [],
-    });
+    executor.accept(
+      {
+        kind: 'q',
+        redisMs,
+        from: CALLER,
+        service: 'sum',
+        frames: [frameOf({ timeLeftMs })],
+        malformed: 0,
+        malformedIds: [],
+      },
+      100,
+    );
     expect(requests).toHaveLength(isExpired ? 0 : 1);
   });
 
@@ -372,8 +381,8 @@ describe('a request that is not run', () => {
       malformed: 3,
       malformedIds: [],
     };
-    executor.accept({ kind: 'q', ...message });
-    executor.accept({ kind: 'q', ...message, service: 'other' });
+    executor.accept({ kind: 'q', ...message }, 100);
+    executor.accept({ kind: 'q', ...message, service: 'other' }, 100);
     expect(await sent()).toEqual({ replies: [], points: [3] });
     expect(registration).toMatchObject({ taken: 3, returned: 3 });
   });
@@ -381,7 +390,7 @@ describe('a request that is not run', () => {
   it('tells the caller of a frame that could not be read, if that has an id', async () => {
     const { executor, sent } = setUp();
     const message = { redisMs: 0, from: CALLER, service: 'sum', frames: [], malformed: 2 };
-    executor.accept({ kind: 'q', ...message, malformedIds: ['bad'] });
+    executor.accept({ kind: 'q', ...message, malformedIds: ['bad'] }, 100);
     expect((await sent()).replies).toMatchObject([
       {
         id: 'bad',
