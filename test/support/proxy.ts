@@ -42,8 +42,8 @@ export class Proxy {
   /** Resets every connection. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy();
-      server.resetAndDestroy();
+      reset(client);
+      reset(server);
     }
   }
 
@@ -89,7 +89,7 @@ export class Proxy {
   }
 
   #onConnection(client: net.Socket): void {
-    if (this.#isRefusing) return void client.resetAndDestroy();
+    if (this.#isRefusing) return reset(client);
     const server = net.connect(this.#target);
     const [there, back] = [new Lane(server), new Lane(client)];
     const pair: Pair = { client, server, lanes: [there, back], isMute: false };
@@ -112,4 +112,10 @@ export class Proxy {
     client.pause();
     server.pause();
   }
+}
+
+/** A socket that is closing cannot be reset: Node would keep its handle, and with it the process, for ever. */
+function reset(socket: net.Socket): void {
+  if (socket.writableEnded || socket.readableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
