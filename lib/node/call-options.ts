@@ -2,7 +2,7 @@ import { MINUTE } from '../common/durations.js';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { type ResolvedOptions, UNLIMITED_ATTEMPTS } from '../common/options.js';
-import { duration } from '../common/checks.js';
+import { duration, object } from '../common/checks.js';
 import { parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
@@ -63,6 +63,7 @@ function defaultDeadlineMs(timeoutMs: number, attempts: number): number {
 
 /** @throws CloudsBadOptionsError */
 export function checkCallOptions(options: CallOptions): void {
+  object('the options of a call', options);
   for (const key in options) {
     if (!CALL_KEYS.includes(key as keyof CallOptions)) {
       throw new CloudsBadOptionsError(messages.unknownOption(key, CALL_KEYS));
