@@ -11,6 +11,7 @@ const USAGE = `npm run chaos -- [flags]
   --seconds <n>       how long faults strike with each seed; default 8
   --rate <n>          calls per second of each of two callers; default 300
   --faults <a,b>      only faults whose names have one of these words in them
+  --one-by-one        each fault is over before the next strikes
   --jobs <n>          so many seeds at the same time; default 1
   --save <file>       writes the report, without what is the machine's, to a file
   --help              this text`;
@@ -22,6 +23,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '8' },
     rate: { type: 'string', default: '300' },
     faults: { type: 'string' },
+    'one-by-one': { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
     save: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -47,6 +49,7 @@ async function runSeed(seed: number): Promise<ScenarioResult> {
     callers: 2,
     callsPerSecond: Number(flags.rate),
     ms: Number(flags.seconds) * 1000,
+    isOneByOne: flags['one-by-one'],
   });
   const { calls, violations, failures } = result;
   progress(`seed ${seed}: ${calls} calls, ${violations.length + failures.length} wrong`);

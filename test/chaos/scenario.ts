@@ -15,6 +15,8 @@ export interface ScenarioPlan extends WorldPlan {
   readonly faults: readonly Fault[];
   /** How long faults strike. */
   readonly ms: number;
+  /** Whether each is over before the next strikes. */
+  readonly isOneByOne?: boolean;
 }
 
 /** What came of it. */
@@ -55,7 +57,7 @@ export async function runScenario(
 /** The same faults in the same order for a seed; how far the processes are by then is not up to it. */
 async function strikeAll(
   world: World,
-  { faults, ms, seed }: ScenarioPlan,
+  { faults, ms, seed, isOneByOne }: ScenarioPlan,
   onFault: (name: string) => void,
 ): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
@@ -66,7 +68,7 @@ async function strikeAll(
     const dice = new Dice(seed, number);
     await wait(dice.between(50, 600));
     const fault = dice.pick(faults);
-    const isOver = !dice.chance(OVERLAP);
+    const isOver = !dice.chance(OVERLAP) || isOneByOne;
     counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     onFault(fault.name);
     const struck = fault.strike(world, dice, wait);
