@@ -237,7 +237,7 @@ export class Dispatcher {
     return FENCE_TTL_MS;
   }
 
-  /** Asks for the answer. If there is none, the batch has not run, and never will. */
+  /** Asks for the answer. If there is none, and Redis still has the fence, the batch has not run, and never will. */
   #ask(batch: Batch): void {
     batch.isAskedFor = true;
     this.#send(batch, NO_REQUESTS, performance.now());

@@ -21,7 +21,7 @@ import { encodeData } from '../protocol/payload.js';
 import type { Text } from '../protocol/text.js';
 import { IncomingRequest, type Responder } from './incoming-request.js';
 import type { Outbox } from './outbox.js';
-import { Pacer, type PacerListener, type Start } from './pacer.js';
+import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 
@@ -36,7 +36,8 @@ interface Delivery {
   /** The incarnation of the caller. */
   readonly from: string;
   readonly registration: Registration;
-  readonly redisMs: number;
+  /** When it was dispatched, by `performance.now()`. */
+  readonly sentAt: number;
   /** About what one of its frames takes. */
   readonly frameBytes: number;
 }
@@ -45,11 +46,14 @@ interface Delivery {
  * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
  */
-export class Executor implements Responder, PacerListener {
+export class Executor implements Responder {
   readonly #running = new ChurnMap<string, IncomingRequest>();
   #handled = 0;
   #isAccepting = false;
-  readonly #pacer = new Pacer(this);
+  readonly #pacer = new Pacer({
+    onTurn: (start) => this.#run(start),
+    onTooLate: (start) => this.#refuseLate(start),
+  });
   readonly #idleListeners = new Set<() => void>();
 
   constructor(
@@ -76,7 +80,8 @@ export class Executor implements Responder, PacerListener {
     if (registration === undefined) return this.#refuseAll(from, service, frames);
     registration.taken += frames.length + malformed;
     if (malformed > 0) this.outbox.point(registration, malformed);
-    const delivery = { from, registration, redisMs, frameBytes: bytes / frames.length };
+    const sentAt = this.clock.stampedAt(redisMs);
+    const delivery = { from, registration, sentAt, frameBytes: bytes / frames.length };
     this.#isAccepting = true;
     for (const frame of frames) this.#acceptOne(delivery, frame);
     this.#isAccepting = false;
@@ -194,7 +199,8 @@ export class Executor implements Responder, PacerListener {
     const { from, registration } = delivery;
     if (this.#isRepeated(from, frame)) return this.outbox.point(registration);
     // Of each: those before it may have kept the process for long.
-    const ageMs = this.clock.ageMs(delivery.redisMs);
+    const now = performance.now();
+    const ageMs = now - delivery.sentAt;
     const refusal = this.#refusal(registration, ageMs, frame);
     if (refusal) {
       this.outbox.point(registration);
@@ -207,12 +213,12 @@ export class Executor implements Responder, PacerListener {
     this.#pacer.add({
       request,
       handler: registration.handler,
-      startBy: performance.now() + WAITING_SHARE * (timeLeftMs - ageMs),
+      startBy: now + WAITING_SHARE * (timeLeftMs - ageMs),
       bytes: delivery.frameBytes,
     });
   }
 
-  onTurn({ request, handler }: Start): void {
+  #run({ request, handler }: Start): void {
     // Cancelled while it waited. Whoever has come back for its answer is to have it.
     if (!request.isWanted) return this.#settle(request, undefined);
     try {
@@ -222,7 +228,7 @@ export class Executor implements Responder, PacerListener {
     }
   }
 
-  onTooLate({ request }: Start): void {
+  #refuseLate({ request }: Start): void {
     const error = new CloudsOverloadedError(messages.tooBusy(request.service));
     this.#settle(request, refusalOf(request, error));
   }

@@ -57,7 +57,8 @@ export class Pacer {
 
   #run(start: Start): void {
     const began = performance.now();
-    this.listener.onTurn(start);
+    if (began < start.startBy) this.listener.onTurn(start);
+    else this.listener.onTooLate(start);
     this.#spentMs += performance.now() - began;
     if (this.#spentMs > SMALL_CHANGE_MS) this.#schedule();
   }
@@ -79,9 +80,7 @@ export class Pacer {
   #runNext(): void {
     const start = this.#waiting[this.#next++]!;
     this.#bytes -= start.bytes;
-    if (start.request.isSettled) return;
-    if (performance.now() < start.startBy) this.#run(start);
-    else this.listener.onTooLate(start);
+    if (!start.request.isSettled) this.#run(start);
     if (this.#next >= MAX_STARTED) this.#forgetStarted();
   }
 

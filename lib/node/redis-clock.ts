@@ -20,9 +20,10 @@ export class RedisClock {
     this.#differences.length = 0;
   }
 
-  /** How long ago Redis stamped a message, in ms; 0 while that is not known. */
-  ageMs(redisMs: number): number {
-    if (this.#differences.length === 0) return 0;
-    return Math.max(0, performance.now() - redisMs - Math.max(...this.#differences));
+  /** When Redis stamped a message, by `performance.now()`, at the earliest; now, while that is not known. */
+  stampedAt(redisMs: number): number {
+    const now = performance.now();
+    if (this.#differences.length === 0) return now;
+    return Math.min(now, redisMs + Math.max(...this.#differences));
   }
 }

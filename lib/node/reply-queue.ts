@@ -9,7 +9,7 @@ import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
 import { type SentReplies, Unconfirmed } from './unconfirmed.js';
 
 /** A message of replies has about so many bytes at most, if it is not one that is longer. */
-export const BULK_BYTES = 128 * 1024;
+const BULK_BYTES = 128 * 1024;
 
 /** Handlers that keep the process busy must not keep the replies of others, whose callers may give up meanwhile. */
 const MAX_WAIT_MS = 10;

@@ -17,12 +17,10 @@ export class Slot {
   #generation = 0;
   #isBeingReplaced = false;
   #reported: ((report: Report | undefined) => void) | undefined;
-  #finished: ((calls: number) => void) | undefined;
-  readonly warnings: string[] = [];
+  #finished: (() => void) | undefined;
   /** How many processes ended by themselves, with what they said. */
   readonly crashes: string[] = [];
   nodeId = '';
-  calls = 0;
 
   constructor(
     readonly name: string,
@@ -40,10 +38,6 @@ export class Slot {
     return child !== undefined && child.exitCode === null && child.signalCode === null;
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid;
-  }
-
   /** Starts the next process. Resolves when it is connected, or `false` if it ended before that. */
   async start(): Promise<boolean> {
     const name = this.#nextName();
@@ -57,7 +51,7 @@ export class Slot {
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
     child.on('exit', (code) => {
       if (code !== 0 && code !== null) this.crashes.push(`${name}: exit code ${code}\n${errors}`);
-      this.#finished?.(0);
+      this.#finished?.();
       this.#reported?.(undefined);
     });
     return new Promise((resolve) => {
@@ -86,9 +80,9 @@ export class Slot {
   /** Its process makes no more calls; resolves when all have ended. */
   async finish(): Promise<void> {
     if (!this.isRunning) return;
-    const finished = new Promise<number>((resolve) => (this.#finished = resolve));
+    const finished = new Promise<void>((resolve) => (this.#finished = resolve));
     this.order({ kind: 'finish' });
-    this.calls += await finished;
+    await finished;
     this.#finished = undefined;
   }
 
@@ -137,8 +131,7 @@ export class Slot {
   }
 
   #onWord(word: Word): void {
-    if (word.kind === 'finished') this.#finished?.(word.calls);
+    if (word.kind === 'finished') this.#finished?.();
     else if (word.kind === 'report') this.#reported?.(word);
-    else if (word.kind === 'warning') this.warnings.push(`${this.#name}: ${word.text}`);
   }
 }

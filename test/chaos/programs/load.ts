@@ -49,11 +49,10 @@ export class Load {
     return counts;
   }
 
-  /** Makes no more; resolves to how many were made, when all have ended. */
-  async finish(): Promise<number> {
+  /** Makes no more; resolves when all have ended. */
+  async finish(): Promise<void> {
     clearInterval(this.#timer);
     if (this.#out > 0) await new Promise<void>((resolve) => (this.#onDone = resolve));
-    return this.#made;
   }
 
   #tick(): void {

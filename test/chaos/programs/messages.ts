@@ -31,9 +31,8 @@ export type Order =
 /** What it says. */
 export type Word =
   | { readonly kind: 'ready'; readonly nodeId: string }
-  | { readonly kind: 'finished'; readonly calls: number }
-  | ({ readonly kind: 'report' } & Report)
-  | { readonly kind: 'warning'; readonly text: string };
+  | { readonly kind: 'finished' }
+  | ({ readonly kind: 'report' } & Report);
 
 export interface Report {
   readonly rssMiB: number;

@@ -18,7 +18,6 @@ const say = (word: Word) => process.send?.(word);
 
 if (plan.historyFile !== undefined) recordDispatches(by, history);
 const node = new CloudsNode(plan.options);
-node.on('warning', (text) => say({ kind: 'warning', text }));
 
 /** Serves one call as its data says. */
 async function work({ key, ms, busyMs, fails, values, text }: Work, request: IncomingRequest) {
@@ -87,7 +86,7 @@ async function main(): Promise<void> {
     if (order.kind === 'block') block(order.ms);
     else if (order.kind === 'rate') load.setRate(order.callsPerSecond);
     else if (order.kind === 'report') say({ kind: 'report', ...usage(), ...load.takeCounts() });
-    else void load.finish().then((calls) => say({ kind: 'finished', calls }));
+    else void load.finish().then(() => say({ kind: 'finished' }));
   });
   // As an orchestrator ends a replica.
   process.on('SIGTERM', () => void node.close().then(() => process.exit(0)));
