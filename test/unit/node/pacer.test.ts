@@ -1,16 +1,26 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { IncomingRequest } from '../../../lib/node/incoming-request.js';
 import { Pacer, type Start } from '../../../lib/node/pacer.js';
-import { until } from '../../support/wait.js';
 
 /** More than half of what a turn may take, and so much that two are more than all of it. */
 const BUSY_MS = 6;
 
-/** Real time: what is tested is what happens to those who wait while the process is busy. */
+/** What the clock says: it goes on only while a handler keeps the process. */
+let now = 0;
+
+beforeEach(() => {
+  now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+});
+afterEach(() => void vi.restoreAllMocks());
+
 function busy(ms: number): void {
-  const end = performance.now() + ms;
-  while (performance.now() < end);
+  now += ms;
+}
+
+async function turns(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await turn();
 }
 
 function setUp(ms = 0) {
@@ -44,30 +54,30 @@ describe('requests', () => {
 
   it('that keep the process wait for their turn, in their order, and others get theirs in between', async () => {
     const { started, addMany } = setUp(BUSY_MS);
-    let turns = 0;
-    const ticks = setInterval(() => turns++, 1);
-    addMany(10);
-    expect(started).toEqual([0, 1]);
-    await until('all are started', () => started.length === 10);
-    clearInterval(ticks);
-    expect(started).toEqual(numbers(10));
-    expect(turns).toBeGreaterThan(2);
+    addMany(7);
+    const startedByTurn = [started.length];
+    for (let n = 0; n < 3; n++) {
+      await turn();
+      startedByTurn.push(started.length);
+    }
+    expect(startedByTurn).toEqual([2, 4, 6, 7]);
+    expect(started).toEqual(numbers(7));
   });
 
   it('that come while others wait do so too', async () => {
     const { started, add, addMany } = setUp(BUSY_MS);
-    addMany(3);
+    addMany(5);
     await turn();
-    add(3);
-    await until('all are started', () => started.length === 4);
+    add(5);
     expect(started).toEqual(numbers(4));
+    await turns(1);
+    expect(started).toEqual(numbers(6));
   });
 
   it('are started at once again when that is over', async () => {
     const { started, add, addMany } = setUp(BUSY_MS);
     addMany(4);
-    await until('all are started', () => started.length === 4);
-    await turn();
+    await turns(2);
     add(4);
     expect(started).toEqual(numbers(5));
   });
@@ -75,9 +85,9 @@ describe('requests', () => {
   it('that have waited for too long are not started', async () => {
     const { started, late, add, addMany } = setUp(BUSY_MS);
     addMany(4);
-    add(4, { startBy: performance.now() + 1 });
+    add(4, { startBy: now + 1 });
     add(5);
-    await until('the last is started', () => started.includes(5));
+    await turns(2);
     expect(started).toEqual([0, 1, 2, 3, 5]);
     expect(late).toEqual([4]);
   });
@@ -85,7 +95,7 @@ describe('requests', () => {
   it('that are settled while they wait are passed over', async () => {
     const { started, late, addMany } = setUp(BUSY_MS);
     addMany(5)[3]!.isSettled = true;
-    await until('the last is started', () => started.includes(4));
+    await turns(2);
     expect([started, late]).toEqual([[0, 1, 2, 4], []]);
   });
 });
@@ -99,14 +109,12 @@ describe('a pacer', () => {
     waiting.push(add(99_999));
     expect(pacer.isFull).toBe(true);
     for (const request of waiting) request.isSettled = true;
-    await until('none waits', () => !pacer.isFull);
-    add(1, { bytes: 64 * 1024 * 1024 });
-    await until('it is started', () => started.length === 3);
-    expect(pacer.isFull).toBe(false);
+    await turns(2);
+    expect([pacer.isFull, started.length]).toEqual([false, 2]);
     addMany(3);
     add(1, { bytes: 64 * 1024 * 1024 });
     expect(pacer.isFull).toBe(true);
-    await until('all are started', () => started.length === 7);
-    expect(pacer.isFull).toBe(false);
+    await turns(2);
+    expect([pacer.isFull, started.length]).toEqual([false, 6]);
   });
 });
