@@ -30,6 +30,10 @@ describe('the settings of the client', () => {
     expect(clientSettings(asked)).toMatchObject({ host: 'a', ...MANAGED });
   });
 
+  it('make the driver try again soon, however often it has tried', () => {
+    expect(clientSettings({}).retryStrategy?.(100)).toBeLessThanOrEqual(600);
+  });
+
   it('have defaults that can be changed', () => {
     expect(clientSettings({})).toMatchObject({
       connectTimeout: 2000,
