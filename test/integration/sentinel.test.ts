@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CloudsNode } from '../../lib/index.js';
+import { CloudsNode, type CloudsOptions } from '../../lib/index.js';
 import { SentinelRig } from '../support/sentinel.js';
-import { outcome } from '../support/wait.js';
+import { outcome, until } from '../support/wait.js';
 
 /** How long after the new master is there calls may still fail. */
 const RECOVERY_MS = 2000;
@@ -20,8 +20,8 @@ afterEach(async () => {
   await rig.stop();
 }, 40_000);
 
-async function connected(): Promise<CloudsNode> {
-  const node = new CloudsNode({ redis: rig.redis, prefix: 'sentinel:' });
+async function connected(options: CloudsOptions = {}): Promise<CloudsNode> {
+  const node = new CloudsNode({ redis: rig.redis, prefix: 'sentinel:', ...options });
   nodes.push(node);
   await node.connect();
   return node;
@@ -72,3 +72,19 @@ describe.each<[string, (rig: SentinelRig) => unknown]>([
     },
   );
 });
+
+it(
+  'a master that is frozen is left as soon as another is named, however slow the heartbeat',
+  { timeout: 60_000 },
+  async () => {
+    const node = await connected({ heartbeatInterval: 30_000 });
+    let hasLeft = false;
+    node.on('reconnecting', () => (hasLeft = true));
+
+    process.kill(rig.master.pid, 'SIGSTOP');
+    await rig.promoted();
+
+    await until('it has left', () => hasLeft, RECOVERY_MS);
+    await until('it is at the new master', () => node.isConnected, RECOVERY_MS);
+  },
+);
