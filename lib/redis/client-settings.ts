@@ -6,7 +6,10 @@ const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 500;
 const RETRY_JITTER_MS = 100;
 
-/** ioredis waits up to 5 s between attempts by default, which would be 5 s of a deaf node. */
+/**
+ * ioredis waits up to 5 s between attempts by default, which would be 5 s of a deaf node. Can go when it waits
+ * half a second at most.
+ */
 export function retryDelayMs(attempt: number): number {
   const backoff = Math.min(FIRST_RETRY_MS * 2 ** attempt, LONGEST_RETRY_MS);
   return backoff + Math.random() * RETRY_JITTER_MS;
@@ -27,9 +30,12 @@ export function connectionSettings({
     ...(tls && { tls }),
     ...(sentinels && {
       sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
+      // A frozen master closes nothing, so that ioredis would stay with it. Can go when this is its default.
       failoverDetector: true,
     }),
     retryStrategy: retryDelayMs,
+    // ioredis stays with a master that has become a replica; with 2 for 1 it would ask that again and again.
+    // Can go when it leaves by itself.
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 1 : false),
   };
 }
@@ -39,16 +45,22 @@ export function clientSettings(options: CloudsRedisOptions): RedisOptions {
   return {
     ...connectionSettings(options),
     protocol: 3,
+    // ioredis 6.0.0 rounds RESP3 doubles; as text they are exact. Can go when it reads them as `Number()` does.
     replyMapping: 'legacy',
     lazyConnect: true,
-    // The driver holds the process for so long after the end, also when the socket is closed already.
+    // ioredis holds the process for so long after the end, also when the socket is closed already.
+    // Can go when it does so for an open one only.
     disconnectTimeout: 100,
-    // A failed SUBSCRIBE of ioredis's own would be an unhandled rejection, and leave us deaf.
+    // A failed SUBSCRIBE of ioredis's own would be an unhandled rejection, and leave us deaf. Stays when that
+    // is mended: each connection has an inbox of its own, and the last one must not be heard any more.
     autoResubscribe: false,
-    // With these two, a cut rejects what was out at once: we resend it ourselves, under the fence.
+    // With these two, a cut rejects what was out at once: we resend it ourselves, under the fence. By default
+    // ioredis resends it, and without `autoResendUnfulfilledCommands` it never settles. The first can go when
+    // that option rejects.
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
+    // No `socketTimeout`, which runs only while an answer is due: a deaf inbox is found by the heartbeat.
   };
 }
 

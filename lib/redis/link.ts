@@ -164,7 +164,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     if (stream === undefined || stream === this.#distrusted) return;
     this.#distrusted = stream;
     client!.disconnect(true);
-    // The driver only says goodbye, for which a server that hangs has its time.
+    // The driver only says goodbye, for which a server that hangs has its time. Can go when it can do without.
     stream.destroy();
   }
 
@@ -260,7 +260,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     else this.emit('error', error);
   }
 
-  /** ioredis bounds the TCP connect only: a server that accepts and says nothing would hold us for ever. */
+  /**
+   * ioredis bounds the TCP connect only: a server that accepts and says nothing would hold us for ever. Can go
+   * when its `connectTimeout` lasts until it is ready.
+   */
   #watchHandshake(client: Redis): void {
     clearTimeout(this.#handshakeTimer);
     this.#handshakeTimer = setTimeout(() => client.disconnect(true), client.options.connectTimeout);
@@ -287,7 +290,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.emit('down');
   }
 
-  /** The driver tells nothing when it is closed between two attempts: `close()` has to end this itself. */
+  /**
+   * The driver tells nothing when it is closed between two attempts: `close()` has to end this itself. Can go
+   * when it tells `end`.
+   */
   #firstConnection(client: Redis): Promise<void> {
     return new Promise((resolve, reject) => {
       let lastError: Error | undefined;
