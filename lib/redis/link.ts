@@ -7,6 +7,7 @@ import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
 import { addressOf, clientSettings, connectionSettings } from './client-settings.js';
+import { withoutArguments } from './driver-errors.js';
 import { canSkipAnswers, checkServerVersion } from './server-version.js';
 import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
 
@@ -212,7 +213,11 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   }
 
   async subscribe(channel: string): Promise<void> {
-    await this.#client?.subscribe(channel);
+    try {
+      await this.#client?.subscribe(channel);
+    } catch (error) {
+      throw withoutArguments(error as Error);
+    }
   }
 
   async unsubscribe(channel: string): Promise<void> {
@@ -230,7 +235,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     } catch (error) {
       // From here on the driver takes one answer for the next. The first that it is wrong about is this one.
       if (this.#canBeQuiet && UNWANTED_ANSWER.test((error as Error).message)) this.reset();
-      if (stream !== this.#distrusted) return { error: error as Error, value: undefined };
+      if (stream !== this.#distrusted)
+        return { error: withoutArguments(error as Error), value: undefined };
     }
     return { error: new Error('the connection is out of step'), value: undefined };
   }
@@ -251,13 +257,13 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   #createSpare(): Redis {
     const spare = newClient(this.options, connectionSettings(this.options));
-    spare.on('error', (error) => this.emit('error', error));
+    spare.on('error', (error) => this.emit('error', withoutArguments(error)));
     return spare;
   }
 
   #onDriverError(error: Error): void {
     if (error.message.startsWith(UNASKED)) this.reset();
-    else this.emit('error', error);
+    else this.emit('error', withoutArguments(error));
   }
 
   /**
@@ -306,7 +312,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       };
       const giveUp = () => settle(this.#cannotConnect(lastError));
       const onError = (error: Error) => {
-        lastError = error;
+        lastError = withoutArguments(error);
         if (REFUSED.test(error.message)) settle(this.#connectRefused(error));
       };
       const onReady = () => void this.#checkVersion(client).then(settle, settle);
