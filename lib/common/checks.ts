@@ -3,7 +3,7 @@ import { CloudsBadOptionsError } from './errors.js';
 import { messages } from './messages.js';
 
 /** Stands for a value that may be, or hold, a password. */
-export const NOT_SHOWN = Symbol('a text that is not shown, as it may hold a password');
+export const NOT_SHOWN = Symbol(messages.notShown());
 
 /** @throws CloudsBadOptionsError unless `value` is a number of milliseconds that a timer can hold. */
 export function duration(path: string, value: unknown, least = 1): number {

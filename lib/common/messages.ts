@@ -129,6 +129,11 @@ export const messages = {
   badOption: (path: string, expected: string, actual: unknown) =>
     `option ${quoted(path)} must be ${expected}, but is ${describe(actual)}.`,
 
+  badHeaders: (path: string, expected: string, actual: unknown) =>
+    `option ${quoted(path)} must be ${expected}, but is ${kindOf(actual)}.`,
+
+  notShown: () => 'a text that is not shown, as it may hold a password',
+
   contradiction: (first: string, second: string, rule: string) =>
     `options ${quoted(first)} and ${quoted(second)} contradict each other: ${rule}.`,
 
@@ -137,9 +142,15 @@ export const messages = {
 } as const;
 
 function describe(value: unknown): string {
-  if (typeof value === 'string') return `the string ${quoted(value)}`;
+  // A URL in the wrong place is one all the same, with its password.
+  if (typeof value === 'string')
+    return value.includes('@') ? messages.notShown() : `the string ${quoted(value)}`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (value === null || value === undefined) return String(value);
   if (typeof value === 'symbol') return value.description ?? 'a symbol';
+  return kindOf(value);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
   return Array.isArray(value) ? 'an array' : `of type ${typeof value}`;
 }

@@ -47,6 +47,8 @@ const MANAGED: Readonly<Record<string, string>> = {
 /** What each option must be; texts, and the prefix, are checked apart. */
 const CHECKS: Readonly<Record<string, (path: string, value: unknown) => void>> = {
   url: checkUrl,
+  host: checkHost,
+  path: checkPath,
   port: (path, value) => integer(path, value, 0, 1, 65_535),
   db: (path, value) => integer(path, value, 0, 0, 1_000_000),
   tls: object,
@@ -128,7 +130,19 @@ function checkSentinels(path: string, sentinels: unknown): void {
   sentinels.forEach((sentinel: unknown, index) => {
     object(`${path}[${index}]`, sentinel);
     known(`${path}[${index}].`, sentinel as object, ['host', 'port']);
+    checkHost(`${path}[${index}].host`, (sentinel as { host?: unknown }).host);
   });
+}
+
+/** A URL would be told as the host that cannot be reached, with its password. */
+function checkHost(path: string, value: unknown): void {
+  if (/@|:\/\//.test(String(value)))
+    throw bad(path, 'a host name or address; a URL goes into "redis.url"', NOT_SHOWN);
+}
+
+function checkPath(path: string, value: unknown): void {
+  if (String(value).includes('://'))
+    throw bad(path, 'the path of a socket; a URL goes into "redis.url"', NOT_SHOWN);
 }
 
 /** The value is not shown: where a URL is written badly, nobody knows which part of it is the password. */
@@ -140,4 +154,16 @@ function checkUrl(path: string, value: unknown): void {
   }
   // ioredis takes options from the query, and they would win over what the transport relies on.
   if (url.search) throw bad(path, 'a URL without a query; give options one by one', NOT_SHOWN);
+  // What stands before a "#" in a password would be taken for the port, and told as such.
+  if (url.hash || !isDecodable(url))
+    throw bad(path, 'a URL whose user and password are percent-encoded', NOT_SHOWN);
+}
+
+function isDecodable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -77,11 +77,13 @@ export function checkCallOptions(options: CallOptions): void {
 
 function checkHeaders(headers: unknown): void {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
-    throw new CloudsBadOptionsError(messages.badOption('headers', 'an object of strings', headers));
+    throw new CloudsBadOptionsError(
+      messages.badHeaders('headers', 'an object of strings', headers),
+    );
   }
   for (const [name, value] of Object.entries(headers as Record<string, unknown>)) {
     if (typeof value !== 'string') {
-      throw new CloudsBadOptionsError(messages.badOption(`headers.${name}`, 'a string', value));
+      throw new CloudsBadOptionsError(messages.badHeaders(`headers.${name}`, 'a string', value));
     }
   }
 }

@@ -86,7 +86,7 @@ describe('a call that cannot be made', () => {
       { deadline: '5' },
       messages.badOption('deadline', 'a number of milliseconds from 1 to 2147483647', '5'),
     ],
-    [{ headers: { a: 1 } }, messages.badOption('headers.a', 'a string', 1)],
+    [{ headers: { a: 1 } }, messages.badHeaders('headers.a', 'a string', 1)],
   ])('is one with the options %j', (options, message) => {
     expect(refused(options)).toMatchObject({ code: CloudsErrorCode.BAD_OPTIONS, message });
   });
