@@ -115,6 +115,8 @@ export const messages = {
   noListener: (service: string, event: string) =>
     `${quoted(service)} has no listener for ${quoted(event)}. Add one with service.on().`,
 
+  hasThrown: () => 'a toJSON method or a getter in it has thrown',
+
   unserializable: (reason: string) =>
     `the data cannot be written as JSON: ${reason}. Send plain values, arrays and objects.`,
 

@@ -104,6 +104,8 @@ export function farewellMessage(token: string): string {
 function errorProperties(error: Error): Record<string, unknown> {
   const own = { ...error } as Record<string, unknown>;
   delete own.stack;
+  // What it makes of the error may have the stack.
+  delete own.toJSON;
   return { ...own, name: error.name, message: error.message };
 }
 

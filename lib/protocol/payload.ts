@@ -8,6 +8,8 @@ import { byteLength, type Text } from './text.js';
 export const MAX_DATA_DEPTH = 64;
 /** No UTF-16 unit takes more than three bytes in UTF-8. */
 const MAX_BYTES_PER_UNIT = 3;
+const REASON_OF_V8 =
+  /^\w+: (Converting circular structure to JSON|Do not know how to serialize a BigInt|Invalid string length|Maximum call stack size exceeded)/;
 
 /**
  * Data as JSON; the empty string for `undefined`.
@@ -41,15 +43,18 @@ function stringify(data: unknown): string {
   try {
     json = JSON.stringify(data);
   } catch (error) {
-    // The first line only: the rest of V8's message draws the circle with property names.
-    const text = error instanceof Error ? error.message : textOf(error);
-    const reason = text.split('\n', 1)[0] ?? '';
-    throw new CloudsUnserializableError(messages.unserializable(reason), { cause: error });
+    // Without a cause: it may say what is in the data.
+    throw new CloudsUnserializableError(messages.unserializable(reasonOf(error)));
   }
   if (json === undefined) {
     throw new CloudsUnserializableError(messages.unserializable(`it is a ${typeof data}`));
   }
   return json;
+}
+
+/** Only what V8 says itself, and no line that draws a circle with property names. */
+function reasonOf(error: unknown): string {
+  return REASON_OF_V8.exec(textOf(error))?.[1] ?? messages.hasThrown();
 }
 
 /** @throws CloudsPayloadTooLargeError */

@@ -42,7 +42,7 @@ describe('encodeData', () => {
           throw new Error('no');
         },
       },
-      messages.unserializable('no'),
+      messages.unserializable(messages.hasThrown()),
     ],
     [
       'what is too deep',
