@@ -6,6 +6,8 @@ const retry = process.env.CI ? 1 : 0;
 
 /** Tiers by what they need: nothing, one Redis, whole applications in processes of their own. */
 export default defineConfig({
+  // Applications of Nest in tests have decorators; `include` of tsconfig.json does not have the tests.
+  oxc: { decorator: { legacy: true } },
   test: {
     pool: 'forks',
     maxWorkers: 2,
