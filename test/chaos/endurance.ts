@@ -1,13 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Dice } from './dice.js';
-import { FAULTS } from './faults.js';
 import { total } from './report.js';
 import type { Report } from './programs/messages.js';
-import { World } from './world.js';
+import { SINGLE_FAULTS } from './single-faults.js';
+import { SingleRedis } from './single-redis.js';
+import { World, type WorldPlan } from './world.js';
 
 const SECOND = 1000;
 /** Faults that end a process would make its memory start anew. */
-const SOAK_FAULTS = FAULTS.filter(({ name }) => !/killed|SIGTERM/.test(name));
+const SOAK_FAULTS = SINGLE_FAULTS.filter(({ name }) => !/killed|SIGTERM/.test(name));
 const FAULT_EVERY_MS = 20 * SECOND;
 const SAMPLE_EVERY_MS = 10 * SECOND;
 
@@ -17,6 +18,7 @@ export interface Endurance {
   readonly failures: readonly string[];
 }
 
+type Load = Omit<WorldPlan<SingleRedis>, 'seed' | 'startRedis' | 'hasHistory'>;
 type Say = (line: string) => void;
 
 /** What all processes of one kind use together, and what became of calls. */
@@ -30,14 +32,18 @@ interface Sample {
   readonly redisMiB: number;
 }
 
+function openWorld(load: Load): Promise<World<SingleRedis>> {
+  return World.open({ ...load, seed: 1, startRedis: SingleRedis.start, hasHistory: false });
+}
+
 async function sample(world: World): Promise<Sample> {
   const reports = (await Promise.all(world.slots.map((slot) => slot.report()))).filter(
     (report): report is Report => report !== undefined,
   );
   const sum = (of: (report: Report) => number) =>
     Math.round(reports.reduce((all, one) => all + of(one), 0));
-  const clients = (await world.admin.client('LIST')) as string;
-  const memory = await world.admin.info('memory');
+  const clients = (await world.redis.admin.client('LIST')) as string;
+  const memory = await world.redis.admin.info('memory');
   return {
     heapMiB: sum(({ heapMiB }) => heapMiB),
     rssMiB: sum(({ rssMiB }) => rssMiB),
@@ -53,12 +59,10 @@ const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[v
 
 /** A steady load with a fault now and then: nothing may grow. */
 export async function soak(minutes: number, callsPerSecond: number, say: Say): Promise<Endurance> {
-  const world = await World.open({
-    seed: 1,
+  const world = await openWorld({
     nodes: 2,
     callers: 2,
     callsPerSecond,
-    hasHistory: false,
   });
   const samples: Sample[] = [];
   const faults: Record<string, number> = {};
@@ -134,12 +138,10 @@ export async function overload(
   const nodes = 2;
   const callers = 2;
   const possible = (nodes * SECOND) / BUSY_MS / 2;
-  const world = await World.open({
-    seed: 1,
+  const world = await openWorld({
     nodes,
     callers,
     callsPerSecond: possible / 2 / callers,
-    hasHistory: false,
     services: { busy: { capacity } },
     busyMs: BUSY_MS,
   });
@@ -186,19 +188,17 @@ function judgeOverload(before: Sample, during: readonly Sample[], after: Sample)
 
 /** Redis away under load: what waits is bounded, what fails says why, and all is well when it is back. */
 export async function outage(seconds: number, maxWaiting: number, say: Say): Promise<Endurance> {
-  const world = await World.open({
-    seed: 1,
+  const world = await openWorld({
     nodes: 2,
     callers: 2,
     callsPerSecond: 500,
-    hasHistory: false,
     options: { service: { maxWaiting } },
   });
   try {
     await delay(5 * SECOND);
     const before = await sampleWithoutRedis(world);
     const during: Report[][] = [];
-    await world.restartRedis(async () => {
+    await world.redis.restart(async () => {
       for (let second = 0; second < seconds; second += 5) {
         await delay(5 * SECOND);
         during.push(await sampleWithoutRedis(world));

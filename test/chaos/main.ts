@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { FAULTS } from './faults.js';
 import { reportOf } from './report.js';
 import { runScenario, type ScenarioResult } from './scenario.js';
+import { SINGLE_FAULTS } from './single-faults.js';
+import { SingleRedis } from './single-redis.js';
 
 const USAGE = `npm run chaos -- [flags]
 
@@ -31,7 +32,8 @@ const { values: flags } = parseArgs({
 });
 
 const words = flags.faults?.split(',');
-const faults = FAULTS.filter(({ name }) => !words || words.some((word) => name.includes(word)));
+const isWanted = ({ name }: { name: string }) =>
+  !words || words.some((word) => name.includes(word));
 const began = performance.now();
 const seconds = () => (performance.now() - began) / 1000;
 
@@ -44,7 +46,8 @@ function progress(line: string): void {
 async function runSeed(seed: number): Promise<ScenarioResult> {
   const result = await runScenario({
     seed,
-    faults,
+    startRedis: SingleRedis.start,
+    faults: SINGLE_FAULTS.filter(isWanted),
     nodes: 3,
     callers: 2,
     callsPerSecond: Number(flags.rate),

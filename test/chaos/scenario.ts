@@ -4,6 +4,7 @@ import { check, type Violation } from './checker.js';
 import { Dice } from './dice.js';
 import type { Fault } from './faults.js';
 import type { HistoryEvent, Replied } from './history.js';
+import type { RedisServer } from './redis-server.js';
 import { World, type WorldPlan } from './world.js';
 
 /** Longer than any call may take when all faults are over. */
@@ -11,8 +12,8 @@ const LAST_CALLS_MS = 15_000;
 /** How often a fault strikes before the last one is over. */
 const OVERLAP = 0.3;
 
-export interface ScenarioPlan extends WorldPlan {
-  readonly faults: readonly Fault[];
+export interface ScenarioPlan<R extends RedisServer> extends WorldPlan<R> {
+  readonly faults: readonly Fault<R>[];
   /** How long faults strike. */
   readonly ms: number;
   /** Whether each is over before the next strikes. */
@@ -36,8 +37,8 @@ export interface ScenarioResult {
 }
 
 /** Lets faults strike a world under load, then lets it come to rest, and judges what its processes saw. */
-export async function runScenario(
-  plan: ScenarioPlan,
+export async function runScenario<R extends RedisServer>(
+  plan: ScenarioPlan<R>,
   onFault: (name: string) => void = () => {},
 ): Promise<ScenarioResult> {
   const world = await World.open(plan);
@@ -55,9 +56,9 @@ export async function runScenario(
 }
 
 /** The same faults in the same order for a seed; how far the processes are by then is not up to it. */
-async function strikeAll(
-  world: World,
-  { faults, ms, seed, isOneByOne }: ScenarioPlan,
+async function strikeAll<R extends RedisServer>(
+  world: World<R>,
+  { faults, ms, seed, isOneByOne }: ScenarioPlan<R>,
   onFault: (name: string) => void,
 ): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};

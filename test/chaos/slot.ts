@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { type Proxy } from '../support/proxy.js';
 import type { Dice } from './dice.js';
 import { appendEvent, clockMs } from './history.js';
 import type { Order, Report, WorkerPlan, Word } from './programs/messages.js';
@@ -11,7 +10,7 @@ const PROGRAM = fileURLToPath(new URL('./programs/worker.js', import.meta.url));
 /** What is the same for all processes that follow each other in one place. */
 export type SlotPlan = Omit<WorkerPlan, 'name' | 'seed'>;
 
-/** A place for a process, with a way to Redis of its own: when its process has ended, another can follow. */
+/** A place for a process: when its process has ended, another can follow. */
 export class Slot {
   #child: ChildProcess | undefined;
   #generation = 0;
@@ -24,7 +23,6 @@ export class Slot {
 
   constructor(
     readonly name: string,
-    readonly proxy: Proxy,
     private readonly plan: SlotPlan,
     private readonly dice: Dice,
   ) {}

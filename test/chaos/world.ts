@@ -1,23 +1,21 @@
 import { rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Redis } from 'ioredis';
 import type { CloudsOptions } from '../../lib/index.js';
 import { Keys } from '../../lib/protocol/keys.js';
-import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
-import { Proxy } from '../support/proxy.js';
 import { until } from '../support/wait.js';
 import { Dice } from './dice.js';
 import { type HistoryEvent, readHistory } from './history.js';
+import type { RedisServer } from './redis-server.js';
 import { Slot, type SlotPlan } from './slot.js';
 
-const USER = ['--user', 'chaos', 'on', '>secret', '~*', '&*', '+@all'];
 const PREFIX = 'chaos:';
 /** How long the scores may take to come back when all is quiet. */
 const SCORES_MS = 5000;
 
-export interface WorldPlan {
+export interface WorldPlan<R extends RedisServer> {
   readonly seed: number;
+  readonly startRedis: () => Promise<R>;
   readonly nodes: number;
   readonly callers: number;
   /** Of each caller. */
@@ -33,25 +31,20 @@ export interface WorldPlan {
 const SERVICES = { plain: {}, tight: { capacity: 8 } } as const;
 const TARGETS = ['plain', 'plain', 'plain', 'tight'];
 
-/** A Redis, nodes and callers in processes of their own, and a fault proxy before each. */
-export class World {
-  readonly admin: Redis;
+/** A Redis, and nodes and callers in processes of their own. */
+export class World<R extends RedisServer = RedisServer> {
   readonly slots: Slot[] = [];
-  #isRestarting = false;
 
   private constructor(
-    readonly plan: WorldPlan,
+    readonly plan: WorldPlan<R>,
     private readonly directory: string,
-    public redis: PrivateRedis,
-  ) {
-    this.admin = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
-    // A Redis that is killed is back soon.
-    this.admin.on('error', () => undefined);
-  }
+    readonly redis: R,
+  ) {}
 
-  static async open(plan: WorldPlan): Promise<World> {
+  static async open<R extends RedisServer>(plan: WorldPlan<R>): Promise<World<R>> {
+    const redis = await plan.startRedis();
     const directory = await mkdtemp(path.join(tmpdir(), 'clouds-chaos-'));
-    const world = new World(plan, directory, await startPrivateRedis({ args: USER }));
+    const world = new World(plan, directory, redis);
     try {
       await world.#populate();
     } catch (error) {
@@ -67,23 +60,6 @@ export class World {
 
   get callers(): Slot[] {
     return this.slots.filter(({ serves }) => !serves);
-  }
-
-  /** Kills Redis and starts it again, empty, after a pause; does nothing if that is being done already. */
-  async restartRedis(pause: () => Promise<void>): Promise<void> {
-    if (this.#isRestarting) return;
-    this.#isRestarting = true;
-    const { port, binary, exited } = this.redis;
-    this.signalRedis('SIGKILL');
-    await exited;
-    await pause();
-    this.redis = await startPrivateRedis({ args: USER, port, binary });
-    this.#isRestarting = false;
-  }
-
-  signalRedis(signal: NodeJS.Signals): void {
-    // Another fault may have ended it.
-    if (!this.#isRestarting || signal === 'SIGKILL') process.kill(this.redis.pid, signal);
   }
 
   /** Says what is wrong with the scores when nothing runs; undefined if they are as they should be. */
@@ -106,9 +82,7 @@ export class World {
 
   async close(): Promise<void> {
     await Promise.all(this.slots.map((slot) => slot.kill()));
-    await Promise.all(this.slots.map(({ proxy }) => proxy.close()));
-    this.admin.disconnect();
-    await this.redis.stop();
+    await this.redis.close();
     await rm(this.directory, { recursive: true });
   }
 
@@ -121,17 +95,16 @@ export class World {
   }
 
   async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
-    const proxy = await Proxy.start(this.redis.url);
-    const url = proxy.url.replace('//', '//chaos:secret@');
+    const redis = await this.redis.openWay();
     const plan: SlotPlan = {
       services,
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       busyMs: this.plan.busyMs,
       historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
-      options: { prefix: PREFIX, redis: { url }, connectTimeout: 60_000, ...this.plan.options },
+      options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };
-    this.slots.push(new Slot(name, proxy, plan, new Dice(this.plan.seed, this.slots.length)));
+    this.slots.push(new Slot(name, plan, new Dice(this.plan.seed, this.slots.length)));
   }
 
   get #services(): SlotPlan['services'] {
@@ -146,7 +119,7 @@ export class World {
     const keys = new Keys(PREFIX);
     const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
     for (const [service, { capacity = 1000 }] of Object.entries(this.#services)) {
-      const flat = await this.admin.zrange(keys.service(service), '0', '-1', 'WITHSCORES');
+      const flat = await this.redis.admin.zrange(keys.service(service), '0', '-1', 'WITHSCORES');
       const found = new Map<string, number>();
       for (let i = 0; i < flat.length; i += 2)
         found.set(flat[i]!.split('.')[0]!, Math.floor(Number(flat[i + 1])));

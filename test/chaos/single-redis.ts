@@ -1,0 +1,53 @@
+import { Redis } from 'ioredis';
+import type { CloudsRedisOptions } from '../../lib/index.js';
+import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
+import { Proxy } from '../support/proxy.js';
+import type { RedisServer } from './redis-server.js';
+
+const USER = ['--user', 'chaos', 'on', '>secret', '~*', '&*', '+@all'];
+
+/** One server, and a fault proxy before each place for processes. */
+export class SingleRedis implements RedisServer {
+  readonly admin: Redis;
+  readonly proxies: Proxy[] = [];
+  #isRestarting = false;
+
+  private constructor(private server: PrivateRedis) {
+    this.admin = new Redis(server.url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+    // A Redis that is killed is back soon.
+    this.admin.on('error', () => undefined);
+  }
+
+  static async start(): Promise<SingleRedis> {
+    return new SingleRedis(await startPrivateRedis({ args: USER }));
+  }
+
+  async openWay(): Promise<CloudsRedisOptions> {
+    const proxy = await Proxy.start(this.server.url);
+    this.proxies.push(proxy);
+    return { url: proxy.url.replace('//', '//chaos:secret@') };
+  }
+
+  /** Kills the server and starts it again, empty, after a pause; does nothing if that is being done already. */
+  async restart(pause: () => Promise<void>): Promise<void> {
+    if (this.#isRestarting) return;
+    this.#isRestarting = true;
+    const { pid, port, binary, exited } = this.server;
+    process.kill(pid, 'SIGKILL');
+    await exited;
+    await pause();
+    this.server = await startPrivateRedis({ args: USER, port, binary });
+    this.#isRestarting = false;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    // Another fault may have ended it.
+    if (!this.#isRestarting) process.kill(this.server.pid, signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.proxies.map((proxy) => proxy.close()));
+    this.admin.disconnect();
+    await this.server.stop();
+  }
+}
