@@ -1,7 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { reportOf } from './report.js';
-import { runScenario, type ScenarioResult } from './scenario.js';
+import type { RedisServer } from './redis-server.js';
+import { runScenario, type ScenarioPlan, type ScenarioResult } from './scenario.js';
+import { SENTINEL_FAULTS } from './sentinel-faults.js';
+import { SentinelRedis } from './sentinel-redis.js';
 import { SINGLE_FAULTS } from './single-faults.js';
 import { SingleRedis } from './single-redis.js';
 
@@ -12,6 +15,8 @@ const USAGE = `npm run chaos -- [flags]
   --seconds <n>       how long faults strike with each seed; default 8
   --rate <n>          calls per second of each of two callers; default 300
   --faults <a,b>      only faults whose names have one of these words in them
+  --sentinel          the faults of a Redis with sentinels: failovers of three kinds, and what happens to
+                      processes; they take longer, so give them some 30 seconds
   --one-by-one        each fault is over before the next strikes
   --jobs <n>          so many seeds at the same time; default 1
   --save <file>       writes the report, without what is the machine's, to a file
@@ -24,6 +29,7 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '8' },
     rate: { type: 'string', default: '300' },
     faults: { type: 'string' },
+    sentinel: { type: 'boolean', default: false },
     'one-by-one': { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
     save: { type: 'string' },
@@ -37,17 +43,26 @@ const isWanted = ({ name }: { name: string }) =>
 const began = performance.now();
 const seconds = () => (performance.now() - began) / 1000;
 
+/** A Redis, and what can happen in a world that has it. */
+type Setting<R extends RedisServer> = Pick<ScenarioPlan<R>, 'startRedis' | 'faults'>;
+
+const SINGLE = { startRedis: SingleRedis.start, faults: SINGLE_FAULTS };
+const SENTINEL = { startRedis: SentinelRedis.start, faults: SENTINEL_FAULTS };
+
 function progress(line: string): void {
   const clock = `[${Math.floor(seconds())} s]`;
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${clock} ${line}`);
   else console.error(`${clock} ${line}`);
 }
 
-async function runSeed(seed: number): Promise<ScenarioResult> {
+async function runSeed<R extends RedisServer>(
+  seed: number,
+  { startRedis, faults }: Setting<R>,
+): Promise<ScenarioResult> {
   const result = await runScenario({
     seed,
-    startRedis: SingleRedis.start,
-    faults: SINGLE_FAULTS.filter(isWanted),
+    startRedis,
+    faults: faults.filter(isWanted),
     nodes: 3,
     callers: 2,
     callsPerSecond: Number(flags.rate),
@@ -63,10 +78,11 @@ async function main(): Promise<void> {
   if (flags.help) return console.log(USAGE);
   const first = Number(flags.seed);
   const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => first + index);
+  const run = (seed: number) => (flags.sentinel ? runSeed(seed, SENTINEL) : runSeed(seed, SINGLE));
   const results: ScenarioResult[] = [];
   const work = async () => {
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift())
-      results.push(await runSeed(seed));
+      results.push(await run(seed));
   };
   await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
   results.sort((a, b) => a.seed - b.seed);

@@ -46,8 +46,8 @@ function callAllTheTime(caller: CloudsNode) {
 
 describe.each<[string, (rig: SentinelRig) => unknown]>([
   ['planned', (one) => one.failOver()],
-  ['of a master that was killed', ({ master }) => process.kill(master.pid, 'SIGKILL')],
-  ['of a master that is frozen', ({ master }) => process.kill(master.pid, 'SIGSTOP')],
+  ['of a master that was killed', (one) => one.killMaster()],
+  ['of a master that is frozen', (one) => one.freezeMaster()],
 ])('a failover %s', (_, strike) => {
   it(
     'is over for callers and nodes two seconds after the replica is the master, and no call runs twice',

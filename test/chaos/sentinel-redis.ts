@@ -1,0 +1,45 @@
+import { Redis } from 'ioredis';
+import type { CloudsRedisOptions } from '../../lib/index.js';
+import { SentinelRig } from '../support/sentinel.js';
+import type { RedisServer } from './redis-server.js';
+
+/** A master and its replica, which change places when the sentinels say so; processes ask these for the master. */
+export class SentinelRedis implements RedisServer {
+  readonly admin: Redis;
+  /** Settles when the servers are in their places again after the last failover. */
+  #settled: Promise<void> = Promise.resolve();
+
+  private constructor(private readonly rig: SentinelRig) {
+    const settings = { retryStrategy: () => 50, maxRetriesPerRequest: null };
+    this.admin = new Redis({ ...rig.redis, ...settings, failoverDetector: true });
+    this.admin.on('error', () => undefined);
+  }
+
+  static async start(): Promise<SentinelRedis> {
+    return new SentinelRedis(await SentinelRig.start());
+  }
+
+  openWay(): Promise<CloudsRedisOptions> {
+    return Promise.resolve(this.rig.redis);
+  }
+
+  /**
+   * Does what makes the sentinels fail over, when the last failover is over. Resolves when there is a new master;
+   * that the old one comes back takes ten seconds in which other faults are welcome.
+   */
+  async failOver(strike: (rig: SentinelRig) => unknown): Promise<void> {
+    const promoted = this.#settled.then(() => strike(this.rig)).then(() => this.rig.promoted());
+    this.#settled = promoted.then(() => this.rig.settled());
+    // Whoever strikes next is told, and who closes need not be.
+    this.#settled.catch(() => undefined);
+    await promoted;
+  }
+
+  async close(): Promise<void> {
+    this.admin.disconnect();
+    // Before the servers end: one of them may be coming back just now.
+    this.rig.giveUp();
+    await this.#settled.catch(() => undefined);
+    await this.rig.stop();
+  }
+}
