@@ -8,7 +8,7 @@ import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
 import { addressOf, clientSettings, connectionSettings } from './client-settings.js';
 import { withoutArguments } from './driver-errors.js';
-import { canSkipAnswers, checkServerVersion } from './server-version.js';
+import { canSkipAnswers, checkServerVersion, serverIdOf } from './server-info.js';
 import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
 
 export type ScriptName = keyof typeof SCRIPTS;
@@ -31,7 +31,7 @@ export interface RedisPort {
   ): Promise<unknown>;
   /** Sends all commands in one write, and answers each. Rejects only when the connection is cut. */
   pipeline(commands: readonly Command[]): Promise<Answer[]>;
-  /** Names the server that the connection goes to; undefined while that is not known. */
+  /** Names the server that the connection goes to, and the course of its data; undefined while that is not known. */
   readonly serverId: string | undefined;
   /** Whether Redis lets us do without its answers. */
   readonly canBeQuiet: boolean;
@@ -281,10 +281,10 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     this.emit('up');
     // Who may not say so would be answered, and all later answers would go to the wrong commands.
     const [info, reply] = await Promise.all([
-      this.#answerTo(['info', 'server']),
+      this.#answerTo(['info', 'server', 'replication']),
       this.#answerTo(['client', 'reply', 'on']),
     ]);
-    this.#serverId = /^run_id:(\w+)/m.exec(String(info.value))?.[1];
+    this.#serverId = serverIdOf(String(info.value));
     const canBeQuiet = reply.value === 'OK' && canSkipAnswers(String(info.value));
     this.#canBeQuiet = this.#isUp && client === this.#client && canBeQuiet;
   }

@@ -27,6 +27,15 @@ export function canSkipAnswers(info: string): boolean {
   return version !== undefined && !isOlder(version, OLDEST_QUIET_REDIS);
 }
 
+/**
+ * Of `INFO server replication`. One that was a replica for a while is not the same any more, although it never
+ * ended: it has taken over the data of its master, and what had not got there before is lost.
+ */
+export function serverIdOf(info: string): string | undefined {
+  const run = field(info, 'run_id');
+  return run && `${run}/${field(info, 'master_replid')}`;
+}
+
 function field(info: string, name: string): string | undefined {
   return new RegExp(`^${name}:(\\S+)`, 'm').exec(info)?.[1];
 }

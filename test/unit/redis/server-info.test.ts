@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CloudsBadOptionsError } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
-import { canSkipAnswers, checkServerVersion } from '../../../lib/redis/server-version.js';
+import { canSkipAnswers, checkServerVersion, serverIdOf } from '../../../lib/redis/server-info.js';
 import { thrown } from '../../support/thrown.js';
 
 const info = (...lines: string[]) => ['# Server', ...lines, 'os:Linux', ''].join('\r\n');
@@ -47,5 +47,22 @@ describe('answers can be skipped', () => {
     ['nothing', false],
   ])('by a server that says %j: %j', (info, can) => {
     expect(canSkipAnswers(info)).toBe(can);
+  });
+});
+
+describe('the id of a server', () => {
+  const idOf = (run: string, replication: string) =>
+    serverIdOf(info(`run_id:${run}`, `master_replid:${replication}`, 'master_replid2:0'));
+
+  it('stays as long as it runs and is the master', () => {
+    expect(idOf('a', 'b')).toBe(idOf('a', 'b'));
+  });
+
+  it('is another one after a restart, and when it was a replica in between', () => {
+    expect(new Set([idOf('a', 'b'), idOf('c', 'b'), idOf('a', 'd')]).size).toBe(3);
+  });
+
+  it('is not known of one that does not say', () => {
+    expect(serverIdOf(info())).toBeUndefined();
   });
 });

@@ -1,0 +1,74 @@
+import { Redis } from 'ioredis';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
+import { usePrivateCloud } from '../support/cloud.js';
+import { Proxy } from '../support/proxy.js';
+import { tally, until } from '../support/wait.js';
+
+const CALLS = 20;
+
+const cloud = usePrivateCloud();
+let proxy: Proxy | undefined;
+let other: PrivateRedis | undefined;
+
+afterEach(async () => {
+  await cloud.closeNodes();
+  await proxy?.close();
+  await other?.stop();
+});
+
+/** How often each key ran on either of two nodes. */
+async function runsOfTwo(): Promise<Map<number, number>> {
+  const runs = new Map<number, number>();
+  for (const node of [await cloud.connected(), await cloud.connected()])
+    await node.register('work', (key: number) => void runs.set(key, (runs.get(key) ?? 0) + 1));
+  return runs;
+}
+
+async function follow(server: Redis, { hostname, port }: URL): Promise<void> {
+  await server.replicaof(hostname, port);
+  const isSynced = async () => (await server.info('replication')).includes('master_link_status:up');
+  await until('the replica has everything', isSynced);
+}
+
+/** What a failover to a replica that lags comes to, and another one back: what was written since then is lost. */
+async function forgetAfter(act: () => Promise<void>): Promise<void> {
+  other = await startPrivateRedis();
+  const replica = new Redis(other.url);
+  // Callers ask again after some seconds: by then it has to be over.
+  for (const server of [cloud.admin, replica])
+    await server.config('SET', 'repl-diskless-sync-delay', 0);
+  try {
+    await follow(replica, new URL(cloud.url));
+    await replica.replicaof('NO', 'ONE');
+    await act();
+    await follow(cloud.admin, new URL(other.url));
+    await cloud.admin.replicaof('NO', 'ONE');
+  } finally {
+    replica.disconnect();
+  }
+}
+
+describe('a server that was a replica for a while, and has lost what it did before', () => {
+  it('is not believed that requests have not run', { timeout: 30_000 }, async () => {
+    const runs = await runsOfTwo();
+    proxy = await Proxy.start(cloud.url);
+    const redis = { url: proxy.url, connectionName: cloud.prefix };
+    const caller = await cloud.connected({ redis });
+    const send = (key: number) => caller.send('work', key, { timeout: 8000 });
+    const sendAll = (first: number) =>
+      tally(Array.from({ length: CALLS }, (_, index) => send(first + index)));
+    expect(await sendAll(0)).toEqual({ ok: CALLS });
+    let ends!: Promise<Record<string, number>>;
+
+    await forgetAfter(async () => {
+      proxy!.loseReplies();
+      ends = sendAll(CALLS);
+      await until('all have run', () => runs.size === 2 * CALLS);
+    });
+    proxy.cut();
+
+    expect(await ends).toEqual({ CLOUDS_NODE_LOST: CALLS });
+    expect(Math.max(...runs.values())).toBe(1);
+  });
+});
