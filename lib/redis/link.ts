@@ -6,7 +6,7 @@ import { CloudsDisconnectedError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
-import { addressOf, clientSettings, connectionSettings } from './client-settings.js';
+import { addressOf, clientSettings, connectionSettings, retryDelayMs } from './client-settings.js';
 import { withoutArguments } from './driver-errors.js';
 import { canSkipAnswers, checkServerVersion, serverIdOf } from './server-info.js';
 import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
@@ -89,6 +89,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #client: Redis | undefined;
   #spare: Redis | undefined;
   #handshakeTimer: NodeJS.Timeout | undefined;
+  readonly #revivals = new Set<NodeJS.Timeout>();
   #isUp = false;
   #canBeQuiet = false;
   #serverId: string | undefined;
@@ -149,6 +150,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   /** Ends the connection; the link can be opened again. */
   close(): void {
     clearTimeout(this.#handshakeTimer);
+    for (const timer of this.#revivals) clearTimeout(timer);
+    this.#revivals.clear();
     const client = this.#client;
     this.#client = undefined;
     this.#isUp = this.#canBeQuiet = false;
@@ -251,14 +254,29 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     client.on('connect', () => ifCurrent(() => this.#watchHandshake(client)));
     client.on('ready', () => ifCurrent(() => void this.#onReady(client)));
     client.on('close', () => ifCurrent(() => this.#onDown()));
+    client.on('end', () => ifCurrent(() => this.#revive(client)));
     client.on('error', (error) => ifCurrent(() => this.#onDriverError(error)));
     return client;
   }
 
   #createSpare(): Redis {
     const spare = newClient(this.options, connectionSettings(this.options));
+    spare.on('end', () => spare === this.#spare && this.#revive(spare));
     spare.on('error', (error) => this.emit('error', withoutArguments(error)));
     return spare;
+  }
+
+  /**
+   * The driver ends for good when it hears of a failover, through what is left of its last connection, while
+   * it asks a sentinel for the next.
+   */
+  #revive(client: Redis): void {
+    const timer = setTimeout(() => {
+      this.#revivals.delete(timer);
+      // A failure has events of its own.
+      client.connect().catch(() => undefined);
+    }, retryDelayMs(0));
+    this.#revivals.add(timer);
   }
 
   #onDriverError(error: Error): void {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { isRedisReply, Link } from '../../lib/redis/link.js';
 import { useCloud } from '../support/cloud.js';
+import { FakeSentinel } from '../support/fake-sentinel.js';
 import { Proxy } from '../support/proxy.js';
 import { rejection, until } from '../support/wait.js';
 
@@ -94,5 +95,33 @@ describe('a pipeline', () => {
     expect(isRedisReply(await rejection(link.pipeline([['ping']])))).toBe(false);
     link.close();
     expect((await rejection(link.pipeline([['ping']]))).message).toBe('the link is closed');
+  });
+});
+
+describe('a link that is told of a failover while it asks where the master is', () => {
+  let sentinel: FakeSentinel;
+
+  afterEach(() => sentinel.close());
+
+  it('comes back all the same, and so does the connection of the application', async () => {
+    proxy = await Proxy.start(cloud.url);
+    sentinel = await FakeSentinel.start(Number(new URL(proxy.url).port));
+    const sentinels = [{ host: '127.0.0.1', port: sentinel.port }];
+    const link = new Link({ sentinels, name: 'main', connectionName: cloud.prefix }, 2000);
+    link.on('error', () => undefined);
+    links.push(link);
+    await link.open();
+    await link.spare!.ping();
+    await until('both listen to the sentinel', () => sentinel.subscribers === 2);
+    sentinel.isSilent = true;
+    proxy.cut();
+    await until('both ask', () => sentinel.asking === 2);
+
+    sentinel.announce();
+    await until('nobody listens any more', () => sentinel.subscribers === 0);
+    sentinel.speak();
+
+    await until('the link is back', () => link.isUp, 2000);
+    expect(await link.spare!.ping()).toBe('PONG');
   });
 });

@@ -68,7 +68,7 @@ export class FakeRedis {
 }
 
 /** The names of the commands in a chunk; each is an array that begins with its name. */
-function commandsIn(text: string): string[] {
+export function commandsIn(text: string): string[] {
   return [...text.matchAll(/\*\d+\r\n\$\d+\r\n([A-Za-z]+)\r\n/g)].map(([, name]) =>
     name!.toUpperCase(),
   );
