@@ -32,7 +32,7 @@ export interface ScenarioResult {
   readonly moved: number;
   readonly longestMs: number;
   readonly violations: readonly Violation[];
-  /** What is wrong beside the calls: scores, processes that ended by themselves. */
+  /** What is wrong beside the calls: scores, processes that ended by themselves, or that are cut off. */
   readonly failures: readonly string[];
 }
 
@@ -44,15 +44,24 @@ export async function runScenario<R extends RedisServer>(
   const world = await World.open(plan);
   try {
     const faults = await strikeAll(world, plan, onFault);
-    await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
-    const wrongScores = await world.wrongScores();
-    const crashes = world.slots.flatMap((slot) => slot.crashes);
+    const failures = await comeToRest(world);
     const history = await world.finish();
-    const failures = [...crashes, ...(wrongScores === undefined ? [] : [`scores: ${wrongScores}`])];
     return { seed: plan.seed, faults, failures, ...judge(history) };
   } finally {
     await world.close();
   }
+}
+
+/** Says what is wrong with a world that no fault strikes any more. */
+async function comeToRest(world: World): Promise<string[]> {
+  const unanswered = await world.unanswered();
+  await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
+  const wrongScores = await world.wrongScores();
+  return [
+    ...world.slots.flatMap((slot) => slot.crashes),
+    ...unanswered.map((name) => `${name} is not answered any more`),
+    ...(wrongScores === undefined ? [] : [`scores: ${wrongScores}`]),
+  ];
 }
 
 /** The same faults in the same order for a seed; how far the processes are by then is not up to it. */

@@ -1,6 +1,7 @@
 import { rm, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CloudsOptions } from '../../lib/index.js';
 import { Keys } from '../../lib/protocol/keys.js';
 import { until } from '../support/wait.js';
@@ -12,6 +13,10 @@ import { Slot, type SlotPlan } from './slot.js';
 const PREFIX = 'chaos:';
 /** How long the scores may take to come back when all is quiet. */
 const SCORES_MS = 5000;
+
+/** How long after the last fault calls may still fail: a process that was frozen has its old calls first. */
+const RECOVERY_MS = 10_000;
+const LOOK_MS = 500;
 
 export interface WorldPlan<R extends RedisServer> {
   readonly seed: number;
@@ -60,6 +65,20 @@ export class World<R extends RedisServer = RedisServer> {
 
   get callers(): Slot[] {
     return this.slots.filter(({ serves }) => !serves);
+  }
+
+  /** When all faults are over: the callers that are not answered any more. */
+  async unanswered(): Promise<string[]> {
+    let left = this.callers;
+    // What was counted so far is of the time before.
+    await Promise.all(left.map((slot) => slot.report()));
+    const end = performance.now() + RECOVERY_MS;
+    while (left.length > 0 && performance.now() < end) {
+      await delay(LOOK_MS);
+      const reports = await Promise.all(left.map((slot) => slot.report()));
+      left = left.filter((_, index) => !reports[index]?.outcomes.ok);
+    }
+    return left.map(({ name }) => name);
   }
 
   /** Says what is wrong with the scores when nothing runs; undefined if they are as they should be. */
