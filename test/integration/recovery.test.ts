@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { usePrivateCloud } from '../support/cloud.js';
 import { Proxy } from '../support/proxy.js';
-import { outcome, tally, timeOf, until } from '../support/wait.js';
+import { measured, outcome, tally, timeOf, until } from '../support/wait.js';
 
 /** Machines that run tests are busy: what is promised in docs/reliability.md may take so many times as long here. */
 const PATIENCE = 2;
@@ -36,6 +36,7 @@ describe('how long it takes', () => {
     const ended = Promise.all([tally(held), tally(moving)]);
     const ms = await timeOf(ended);
 
+    measured('killed node', ms);
     expect(await ended).toEqual([{ CLOUDS_NODE_LOST: 10 }, { ok: 10 }]);
     expect(ms).toBeLessThan(PATIENCE * 1000);
   });
@@ -74,6 +75,7 @@ describe('how long it takes', () => {
       ),
     );
 
+    measured('Redis back, empty', ms);
     expect(ms).toBeLessThan(PATIENCE * 2000);
   });
 
@@ -88,6 +90,7 @@ describe('how long it takes', () => {
 
     const ms = await timeOf(moving);
 
+    measured('frozen node, pemit', ms);
     expect(await moving).toBe('other');
     expect(ms).toBeLessThan(PATIENCE * 4500);
     victim.resume();
@@ -106,6 +109,7 @@ describe('how long it takes', () => {
 
       const ms = await timeOf(until('it is given up', () => isGivenUp));
 
+      measured(`half-open connection of a ${who}`, ms);
       expect(ms).toBeLessThan(PATIENCE * 5000);
       proxy.flow();
       await until('it is back', () => one.isConnected);

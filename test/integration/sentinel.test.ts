@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CloudsNode, type CloudsOptions } from '../../lib/index.js';
 import { SentinelRig } from '../support/sentinel.js';
-import { outcome, until } from '../support/wait.js';
+import { measured, outcome, until } from '../support/wait.js';
 
 /** How long after the new master is there calls may still fail. */
 const RECOVERY_MS = 2000;
@@ -44,11 +44,11 @@ function callAllTheTime(caller: CloudsNode) {
   };
 }
 
-describe.each<[string, (rig: SentinelRig) => unknown]>([
+describe.each<[what: string, strike: (rig: SentinelRig) => unknown]>([
   ['planned', (one) => one.failOver()],
   ['of a master that was killed', (one) => one.killMaster()],
   ['of a master that is frozen', (one) => one.freezeMaster()],
-])('a failover %s', (_, strike) => {
+])('a failover %s', (what, strike) => {
   it(
     'is over for callers and nodes two seconds after the replica is the master, and no call runs twice',
     { timeout: 60_000 },
@@ -65,6 +65,8 @@ describe.each<[string, (rig: SentinelRig) => unknown]>([
       await delay(2 * RECOVERY_MS);
 
       const calls = await stop();
+      const lastFailure = calls.findLast(({ ended }) => ended !== 'ok')?.at ?? 0;
+      measured(`failover ${what}, last failure after the promotion`, lastFailure - promotedAt);
       const late = calls.filter(({ at }) => at > promotedAt + RECOVERY_MS);
       expect(late.length).toBeGreaterThan(50);
       expect(late.filter(({ ended }) => ended !== 'ok')).toEqual([]);

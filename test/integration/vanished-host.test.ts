@@ -3,7 +3,7 @@ import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
 import { CloudsNode, type CloudsOptions } from '../../lib/index.js';
 import { ChildNode } from '../support/child-node.js';
 import { canMakeNamespaces, NetworkNamespace } from '../support/network-namespace.js';
-import { outcome, timeOf, until } from '../support/wait.js';
+import { measured, outcome, timeOf, until } from '../support/wait.js';
 
 /** A host that loses its power or its cable sends nothing any more, not even the end of its connections. */
 describe.skipIf(!canMakeNamespaces())('a host that vanishes without a packet', () => {
@@ -55,6 +55,7 @@ describe.skipIf(!canMakeNamespaces())('a host that vanishes without a packet', (
 
       const ms = await timeOf(moved);
 
+      measured('vanished host, pemit', ms);
       expect(await outcome(moved)).toBe('ok');
       expect(await moved).toBe('other');
       // Three heartbeats, and one in which a Redis that lost all could have got the entry back.

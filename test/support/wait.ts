@@ -59,6 +59,11 @@ export async function timeOf(promise: Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+/** Shows a time when it is asked for, with MEASURE=1: docs/reliability.md has a table of these. */
+export function measured(what: string, ms: number): void {
+  if (process.env.MEASURE) console.log(`measured, ${what}: ${Math.round(ms)} ms`);
+}
+
 /** A generator of numbers in [0, 1) that repeats for a seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed;
