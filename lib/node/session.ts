@@ -1,4 +1,4 @@
-import { CloudsClosedError } from '../common/errors.js';
+import { CloudsClosedError, CloudsDisconnectedError, CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { type Link, reasonOf } from '../redis/link.js';
 import type { Partition } from './partition.js';
@@ -71,20 +71,29 @@ export class Session {
       await this.#opening;
     } catch (error) {
       if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
-      this.#abortConnect(error as Error);
-      throw error;
+      throw this.#abortConnect(error as Error);
     }
     if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
     this.#state = 'connected';
     this.listener.onConnected();
   }
 
-  #abortConnect(error: Error): void {
+  /** Returns what the caller of `connect()` is told. */
+  #abortConnect(cause: Error): CloudsError {
+    const error = this.#connectError(cause);
     this.#connecting = undefined;
     this.#state = 'idle';
     this.link.close();
     for (const partition of this.partitions) partition.down();
     this.listener.onConnectFailed(error);
+    return error;
+  }
+
+  /** The link is there, but Redis lets us do too little with it. */
+  #connectError(cause: Error): CloudsError {
+    if (cause instanceof CloudsError) return cause;
+    const message = messages.connectRefused(this.link.address, reasonOf(cause));
+    return new CloudsDisconnectedError(message, { cause });
   }
 
   async #close(leave: () => Promise<void>, endCalls: () => void): Promise<void> {

@@ -180,6 +180,18 @@ describe('connect()', () => {
 });
 
 describe('a user of Redis with few rights', () => {
+  it('who may not subscribe cannot connect, and the error says why', async () => {
+    const { port, url } = await privateRedis([]);
+    const rules = 'on >pw ~* &* +@all -subscribe'.split(' ');
+    await withRedis(url, 2000, (run) => run('ACL', 'SETUSER', 'caller', ...rules));
+    const node = cloud.node({ redis: { port, username: 'caller', password: 'pw' } });
+
+    const error = await rejection(node.connect());
+
+    expect(error).toMatchObject({ code: 'CLOUDS_DISCONNECTED' });
+    expect(error.message).toContain('subscribe');
+  });
+
   it('gets an error that says what Redis refused', async () => {
     const { port, url } = await privateRedis([]);
     const rules = 'on >pw ~* &* +@all -eval -evalsha'.split(' ');
