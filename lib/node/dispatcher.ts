@@ -293,9 +293,13 @@ export class Dispatcher {
     else this.listener.onUnplaced(call, attempt, run.unplaced);
   }
 
-  /** Another server may have been given less than the last one knew, and then its fence says little. */
+  /**
+   * Another server may have been given less than the last one knew, and then its fence says little. So may one
+   * that does not say who it is.
+   */
   #onNotRun(batch: Batch): void {
-    if (batch.serverId === this.redis.serverId) this.#addAgain(batch);
+    const { serverId } = batch;
+    if (serverId !== undefined && serverId === this.redis.serverId) this.#addAgain(batch);
     else this.#forget(batch);
   }
 

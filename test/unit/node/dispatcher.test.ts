@@ -558,17 +558,24 @@ describe('a cut connection', () => {
     expect(timeLeftIn(only(redis.takeCommands()))).toBeGreaterThan(4900);
   });
 
-  it('has nothing sent again that another server says it has not run: it may know less', async () => {
-    const { redis, dispatcher, listener, add, sent, cut } = setUp();
-    const [call] = add() as [Call];
-    cut(only(await sent()));
-    await turn();
-    redis.serverId = 'server-2';
-    dispatcher.resume();
-    only(await sent()).answer('1000|');
-    expect(await sent()).toEqual([]);
-    expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
-  });
+  it.each([
+    ['another server', 'server-1', 'server-2'],
+    ['a server that does not say who it is', undefined, undefined],
+  ])(
+    'has nothing sent again that %s says it has not run: it may know less',
+    async (_, before, after) => {
+      const { redis, dispatcher, listener, add, sent, cut } = setUp();
+      redis.serverId = before;
+      const [call] = add() as [Call];
+      cut(only(await sent()));
+      await turn();
+      redis.serverId = after;
+      dispatcher.resume();
+      only(await sent()).answer('1000|');
+      expect(await sent()).toEqual([]);
+      expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
+    },
+  );
 
   it('is also that of a server that has become a replica: its calls are sent to the next master', async () => {
     const { dispatcher, listener, add, sent } = setUp();
