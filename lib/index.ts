@@ -23,6 +23,7 @@ export type {
   CloudsOptions,
   CloudsRedisOptions,
   CloudsServiceOptions,
+  CloudsSigningOptions,
   ResolvedOptions,
 } from './common/options.js';
 export { CloudsClient } from './nest/clouds.client.js';

@@ -55,6 +55,17 @@ export interface CloudsServiceOptions {
   maxWaiting?: number;
 }
 
+/** Proof that messages come from processes that know a key: docs/security.md. */
+export interface CloudsSigningOptions {
+  /**
+   * Secrets of at least 32 characters, the same in all processes. The first signs, all are believed: so that they
+   * can be changed one by one.
+   */
+  keys: readonly string[];
+  /** Whether what is not signed is dropped. Default true; false while the processes are given their first key. */
+  required?: boolean;
+}
+
 /** All options of a node. Everything has a default. */
 export interface CloudsOptions {
   /** A URL, or the settings one by one. Default `redis://127.0.0.1:6379`. */
@@ -75,6 +86,14 @@ export interface CloudsOptions {
   maxPayload?: number;
   /** How long `connect()` tries before it gives up, in ms. Default 10000. */
   connectTimeout?: number;
+  /** Signs all messages, and drops what is not signed, was changed or comes again. Default: no signatures. */
+  signing?: CloudsSigningOptions;
+}
+
+/** Signing with its default filled in. */
+export interface ResolvedSigning {
+  readonly keys: readonly string[];
+  readonly isRequired: boolean;
 }
 
 /** Options with every default filled in and every rule checked. */
@@ -92,6 +111,7 @@ export interface ResolvedOptions {
   readonly drainMs: number;
   readonly maxPayloadBytes: number;
   readonly connectMs: number;
+  readonly signing: ResolvedSigning | undefined;
 }
 
 export const UNLIMITED_ATTEMPTS = -1;

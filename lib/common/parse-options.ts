@@ -7,6 +7,7 @@ import {
   UNLIMITED_ATTEMPTS,
 } from './options.js';
 import { parseRedis } from './parse-redis.js';
+import { parseSigning } from './parse-signing.js';
 
 const DEFAULT_PREFIX = 'clouds:';
 
@@ -35,6 +36,7 @@ const TOP_KEYS: readonly (keyof CloudsOptions)[] = [
   'drainTimeout',
   'maxPayload',
   'connectTimeout',
+  'signing',
 ];
 
 /**
@@ -52,6 +54,7 @@ export function parseOptions(options: CloudsOptions = {}): ResolvedOptions {
     ...parseServing(options),
     maxPayloadBytes: integer('maxPayload', options.maxPayload, MEGABYTE, 1, MAX_PAYLOAD_LIMIT),
     connectMs: durationOr('connectTimeout', options.connectTimeout, 10 * SECOND),
+    signing: parseSigning(options.signing),
   });
 }
 

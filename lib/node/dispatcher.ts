@@ -6,8 +6,9 @@ import type { Attempt } from './attempt.js';
 import { Batch, isLarge, type Run } from './batch.js';
 import type { Call } from './call.js';
 import type { FlowControl } from './flow-control.js';
-import { type Destination, headOf, LargeFrames } from './large-frames.js';
+import { type Destination, LargeFrames } from './large-frames.js';
 import type { DispatchListener } from './ports.js';
+import type { RequestHeads } from './request-heads.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
 import { WaitingCalls } from './waiting-calls.js';
 
@@ -67,11 +68,14 @@ export class Dispatcher {
     private readonly redis: RedisPort,
     private readonly keys: Keys,
     private readonly address: ReturnAddress,
+    private readonly heads: RequestHeads,
     private readonly listener: DispatchListener,
     flow: FlowControl,
     private readonly maxWaiting: number,
   ) {
-    this.#largeFrames = new LargeFrames(redis, keys, listener, flow, (call) => this.add(call));
+    this.#largeFrames = new LargeFrames(redis, keys, heads, listener, flow, (call) =>
+      this.add(call),
+    );
   }
 
   add(call: Call): void {
@@ -199,14 +203,18 @@ export class Dispatcher {
   #requestArgs(batch: Batch, now: number): (string | number)[] {
     const { calls, small, large, ruled } = batch;
     const frames: string[] = [];
-    for (let i = 0; i < small; i++) frames.push(frameOf(calls[i]!, now));
+    for (let i = 0; i < small; i++) frames.push(this.#frameOf(calls[i]!, now));
     return [
       small,
       large,
       joinFrames(frames),
       ruled.length === 0 ? '' : JSON.stringify(ruled.map(ruleOf)),
-      ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : frameOf(call, now))),
+      ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : this.#frameOf(call, now))),
     ];
+  }
+
+  #frameOf(call: Call, now: number): string {
+    return `${this.heads.of(call, now)}${call.body as string}]`;
   }
 
   #send(batch: Batch, requests: readonly (string | number)[], now: number): void {
@@ -337,10 +345,6 @@ function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
 /** Redis has lost what it knew of the batch, but its nodes may be at work on it. */
 function isLostLately({ sentAt }: Batch, { message }: Error): boolean {
   return message.startsWith('LOST') && performance.now() - sentAt < LOST_PATIENCE_MS;
-}
-
-function frameOf(call: Call, now: number): string {
-  return `${headOf(call, now)}${call.body as string}]`;
 }
 
 function ruleOf({ tried, mayRepeatNode }: Call): unknown {

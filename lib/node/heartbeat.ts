@@ -20,6 +20,8 @@ export interface HeartbeatSettings {
 export interface HeartbeatListener {
   /** What the node says about itself, JSON; '' while it serves nothing. */
   entry(): string;
+  /** The number of a beat as it goes to the script: with a seal, if there is a key. */
+  seal(beat: number): string | number;
   /** Nothing that is sent to the inbox arrives. */
   onDeaf(): void;
   onBeat(): void;
@@ -128,7 +130,7 @@ export class Heartbeat {
       inbox,
       this.listener.entry(),
       this.settings.entryTtlMs,
-      beat,
+      this.listener.seal(beat),
       ...perSet,
     ];
     this.redis.run('beat', keys, args).then(

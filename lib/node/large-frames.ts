@@ -1,5 +1,4 @@
-import { requestHead, requestMessage } from '../protocol/encode.js';
-import { ONE_WAY } from '../protocol/frames.js';
+import { requestMessage } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
 import { byteLength, type Text } from '../protocol/text.js';
 import type { Answer, RedisPort } from '../redis/link.js';
@@ -7,6 +6,7 @@ import { type Attempt, isCurrent, isVoid } from './attempt.js';
 import type { Call } from './call.js';
 import { COUNTED_BYTES, type FlowControl } from './flow-control.js';
 import type { DispatchListener } from './ports.js';
+import type { RequestHeads } from './request-heads.js';
 
 /** What a message has around its header, and a frame around its body, takes less. */
 const OVERHEAD_BYTES = 100;
@@ -43,6 +43,7 @@ export class LargeFrames {
   constructor(
     private readonly redis: RedisPort,
     private readonly keys: Keys,
+    private readonly heads: RequestHeads,
     private readonly listener: DispatchListener,
     private readonly flow: FlowControl,
     private readonly dispatchAgain: (call: Call) => void,
@@ -70,7 +71,7 @@ export class LargeFrames {
     const { to } = parcel;
     const attempts = parcel.attempts.filter(isCurrent);
     if (attempts.length === 0) return;
-    const frames = attempts.map(({ call }) => [headOf(call, to.sentAt), call.body] as const);
+    const frames = attempts.map(({ call }) => [this.heads.of(call, to.sentAt), call.body] as const);
     const message = requestMessage(to.redisMs, to.header, frames);
     if (this.flow.take(to.incarnation, byteLength(message)))
       return void this.#publish({ to, attempts }, message);
@@ -118,11 +119,6 @@ export class LargeFrames {
       // Cut off as well: the next dispatch, or a sweep, finds the dead member again.
     }
   }
-}
-
-/** What stands before the body in a frame of the present attempt. */
-export function headOf(call: Call, now: number): string {
-  return requestHead(call.id, call.timeLeftMs(now), call.isOneWay ? ONE_WAY : call.attempt);
 }
 
 /** A node may have refused the request before Redis has said that it got it. */

@@ -2,6 +2,7 @@ import { idsMessage, receivedMessage } from '../protocol/encode.js';
 import { MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
+import type { Signer } from '../protocol/signer.js';
 import { release, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
 import type { FlowControl } from './flow-control.js';
@@ -42,11 +43,12 @@ export class Outbox {
     private readonly redis: RedisPort,
     private readonly keys: Keys,
     private readonly address: { readonly incarnation: string },
+    private readonly signer: Signer,
     keeper: ReplyKeeper,
     flow: FlowControl,
     private readonly listener: OutboxListener,
   ) {
-    this.#replies = new ReplyQueue(redis, keys, address, keeper, flow, (id) =>
+    this.#replies = new ReplyQueue(redis, keys, address, signer, keeper, flow, (id) =>
       listener.onUnclaimed(id),
     );
   }
@@ -205,13 +207,13 @@ export class Outbox {
   #takeReceived(commands: Command[]): void {
     if (this.#received.size === 0) return;
     for (const [to, length] of this.#received) {
-      commands.push([
-        'publish',
-        this.keys.inbox(to),
-        receivedMessage(this.address.incarnation, length),
-      ]);
+      commands.push(this.#publish(to, receivedMessage(this.address.incarnation, length)));
     }
     this.#received.clear();
+  }
+
+  #publish(to: string, message: string): Command {
+    return ['publish', this.keys.inbox(to), this.signer.message(to, message)];
   }
 
   #takeStrays(commands: Command[]): void {
@@ -227,8 +229,7 @@ export class Outbox {
   #takeIds(commands: Command[]): void {
     if (this.#idBatches.length === 0) return;
     for (const { kind, to, ids } of this.#idBatches) {
-      const message = idsMessage(kind, this.address.incarnation, ids);
-      commands.push(['publish', this.keys.inbox(to), message]);
+      commands.push(this.#publish(to, idsMessage(kind, this.address.incarnation, ids)));
     }
     this.#forgetIds();
   }

@@ -1,33 +1,29 @@
 import { SECOND, within } from '../common/durations.js';
-import {
-  CloudsError,
-  CloudsPayloadTooLargeError,
-  CloudsUnserializableError,
-} from '../common/errors.js';
+import { CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
-import { decodeMessage, type DroppedMessage } from '../protocol/decode.js';
-import { refusalFrame } from '../protocol/encode.js';
 import { type Message, MessageKind } from '../protocol/frames.js';
 import { incarnationOf } from '../protocol/ids.js';
 import { Keys } from '../protocol/keys.js';
+import { Signer } from '../protocol/signer.js';
+import { Verifier } from '../protocol/verifier.js';
 import type { RedisPort } from '../redis/link.js';
 import type { Call, CallPath } from './call.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
-import { COUNTED_BYTES, FlowControl } from './flow-control.js';
+import { FlowControl } from './flow-control.js';
 import { Heartbeat, MISSED_BEATS } from './heartbeat.js';
 import { type Identity, Membership } from './membership.js';
 import { Outbox } from './outbox.js';
 import type { CallListener, Reporter } from './ports.js';
+import { Receiver } from './receiver.js';
 import { RedisClock } from './redis-clock.js';
 import { type Registration, Registry } from './registry.js';
 import { ReplyKeeper } from './reply-keeper.js';
+import { RequestHeads } from './request-heads.js';
 import { Sweeper } from './sweeper.js';
 import { Watch } from './watch.js';
 
-/** More than any batch has, but for the data of one large frame. */
-const MAX_BATCH_BYTES = 6 * 1024 * 1024;
 /** Services whose members one beat looks through. */
 const SWEEPS_PER_BEAT = 2;
 const MAX_PREDECESSORS = 20;
@@ -49,6 +45,8 @@ export class Partition implements CallPath, Identity {
   readonly #keys: Keys;
   readonly #clock = new RedisClock();
   readonly #keeper = new ReplyKeeper();
+  readonly #signer: Signer;
+  readonly #receiver: Receiver;
   readonly #flow: FlowControl;
   readonly #outbox: Outbox;
   readonly #executor: Executor;
@@ -75,13 +73,16 @@ export class Partition implements CallPath, Identity {
     private readonly reporter: Reporter,
   ) {
     const entryTtlMs = MISSED_BEATS * options.heartbeatMs;
-    this.#keys = new Keys(options.prefix);
+    const { prefix, signing } = options;
+    this.#keys = new Keys(prefix);
+    this.#signer = new Signer(prefix, signing?.keys[0]);
+    const verifier = signing && new Verifier(prefix, signing.keys, signing.isRequired, this);
     this.sweeper = new Sweeper(redis, this.#keys);
     this.#flow = new FlowControl((incarnation) => {
       this.#dispatcher.onRoom(incarnation);
       this.#outbox.onRoom(incarnation);
     });
-    this.#outbox = new Outbox(redis, this.#keys, this, this.#keeper, this.#flow, {
+    this.#outbox = new Outbox(redis, this.#keys, this, this.#signer, this.#keeper, this.#flow, {
       onUnclaimed: (id) => this.#executor.cancel(id),
       onError: (error) => reporter.error(error),
     });
@@ -91,14 +92,27 @@ export class Partition implements CallPath, Identity {
       this.#clock,
       options.maxPayloadBytes,
     );
-    const { maxWaiting } = options;
-    this.#dispatcher = new Dispatcher(redis, this.#keys, this, calls, this.#flow, maxWaiting);
+    this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter);
+    this.#dispatcher = this.#createDispatcher();
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     const settings = { returnMs: options.noNodeGraceMs, silenceMs: options.heartbeatMs };
     this.#watch = new Watch(redis, this.#keys, this, calls, settings, (error) =>
       reporter.error(new Error(messages.watchRefused(error.message))),
     );
     this.#heartbeat = this.#createHeartbeat(entryTtlMs);
+  }
+
+  #createDispatcher(): Dispatcher {
+    const heads = new RequestHeads(this, this.#signer);
+    return new Dispatcher(
+      this.redis,
+      this.#keys,
+      this,
+      heads,
+      this.calls,
+      this.#flow,
+      this.options.maxWaiting,
+    );
   }
 
   #createHeartbeat(entryTtlMs: number): Heartbeat {
@@ -113,6 +127,7 @@ export class Partition implements CallPath, Identity {
       { intervalMs: this.options.heartbeatMs, entryTtlMs },
       {
         entry: () => this.#entry(),
+        seal: (beat) => this.#signer.beat(this.incarnation, beat),
         onDeaf: () => redis.reset(),
         onBeat: () => this.#onBeat(),
         onError: (error) => reporter.error(error),
@@ -296,25 +311,8 @@ export class Partition implements CallPath, Identity {
 
   onMessage(channel: string, bytes: Buffer): void {
     if (channel !== this.inbox) return;
-    let message: Message;
-    try {
-      message = decodeMessage(bytes, MAX_BATCH_BYTES + this.options.maxPayloadBytes);
-    } catch (error) {
-      return this.#onDropped(error as DroppedMessage, bytes);
-    }
-    if ('malformed' in message && message.malformed > 0)
-      this.reporter.dropped('malformed', bytes.length, message.from);
-    this.#acknowledge(message, bytes.length);
-    this.#route(message, bytes.length);
-  }
-
-  /** Requests in a batch came through the script, and are not counted by their sender. */
-  #acknowledge(message: Message, bytes: number): void {
-    if (bytes <= COUNTED_BYTES) return;
-    const isCounted =
-      message.kind === MessageKind.REPLIES ||
-      (message.kind === MessageKind.REQUESTS && message.frames.length === 1);
-    if (isCounted) this.#outbox.received(message.from, bytes);
+    const message = this.#receiver.read(bytes);
+    if (message !== undefined) this.#route(message, bytes.length);
   }
 
   #route(message: Message, bytes: number): void {
@@ -334,17 +332,6 @@ export class Partition implements CallPath, Identity {
       case MessageKind.FAREWELL:
         return this.#membership.onFarewell(message.token);
     }
-  }
-
-  #onDropped({ reason, from, id }: DroppedMessage, bytes: Buffer): void {
-    this.reporter.dropped(reason, bytes.length, from);
-    if (from === undefined || id === undefined) return;
-    const limit = this.options.maxPayloadBytes;
-    const error =
-      reason === 'too-large'
-        ? new CloudsPayloadTooLargeError(messages.payloadTooLarge(bytes.length, limit))
-        : new CloudsUnserializableError(messages.malformedRequest());
-    this.#outbox.reply(from, refusalFrame(id, 0, error));
   }
 
   // --- the heartbeat ---

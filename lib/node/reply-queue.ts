@@ -1,6 +1,7 @@
 import { ownReplyFrame, ownReplyHead } from '../protocol/decode.js';
 import { replyMessage } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
+import type { Signer } from '../protocol/signer.js';
 import { byteLength, release, type Text } from '../protocol/text.js';
 import type { Answer, Command, RedisPort } from '../redis/link.js';
 import type { FlowControl } from './flow-control.js';
@@ -37,6 +38,7 @@ export class ReplyQueue {
     redis: RedisPort,
     private readonly keys: Keys,
     private readonly address: { readonly incarnation: string },
+    private readonly signer: Signer,
     private readonly keeper: ReplyKeeper,
     private readonly flow: FlowControl,
     /** The id of a stream of which a value reached nobody: its caller is gone. */
@@ -138,7 +140,7 @@ export class ReplyQueue {
   #takeFor(to: string, frames: readonly Text[], batches: ReplyBatch[]): Text[] {
     let taken = 0;
     for (const some of inBatches(frames)) {
-      const text = replyMessage(this.address.incarnation, some);
+      const text = this.signer.message(to, replyMessage(this.address.incarnation, some));
       if (!this.flow.take(to, byteLength(text))) break;
       const command: Command = ['publish', this.keys.inbox(to), text];
       batches.push({ to, text, command, message: this.keeper.keepRecent(text, some) });

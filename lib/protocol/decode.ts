@@ -13,6 +13,8 @@ import {
 import { isIncarnation } from './ids.js';
 import { MAX_DATA_DEPTH } from './payload.js';
 import { beginningOf, type Text } from './text.js';
+import { unseal } from './unseal.js';
+import type { Verifier } from './verifier.js';
 
 const ENVELOPE_DEPTH = 3;
 const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
@@ -34,16 +36,20 @@ export class DroppedMessage extends Error {
 }
 
 /**
- * Reads one message off the wire. Frames of a batch that cannot be read are left out and counted.
+ * Reads one message off the wire. Frames of a batch that cannot be read are left out and counted, and so are
+ * those whose seal the verifier does not take.
  * @throws DroppedMessage for everything else that is not of this protocol; nothing else is thrown.
  */
-export function decodeMessage(bytes: Buffer, maxBytes: number): Message {
+export function decodeMessage(bytes: Buffer, maxBytes: number, verifier?: Verifier): Message {
   if (bytes.length > maxBytes) throw dropped('too-large', bytes);
   if (isDeeperThan(bytes, MAX_DATA_DEPTH + ENVELOPE_DEPTH)) throw dropped('too-deep', bytes);
   const parts = parse(bytes.toString());
   if (!Array.isArray(parts)) throw new DroppedMessage('malformed');
   if (parts[0] !== PROTOCOL_VERSION) throw dropped('unknown-version', bytes);
-  const message = readMessage(parts);
+  const reasons = unseal(parts, verifier);
+  const isRequests = parts[1] === MessageKind.REQUESTS;
+  if (reasons.length > 0 && !isRequests) throw new DroppedMessage(reasons[0]!);
+  const message = readMessage(parts, reasons);
   if (message === undefined) throw new DroppedMessage('malformed');
   return message;
 }
@@ -63,10 +69,10 @@ function parse(text: string): unknown {
   }
 }
 
-function readMessage(parts: unknown[]): Message | undefined {
+function readMessage(parts: unknown[], unsealable: readonly DropReason[]): Message | undefined {
   switch (parts[1]) {
     case MessageKind.REQUESTS:
-      return readRequests(parts);
+      return readRequests(parts, unsealable);
     case MessageKind.REPLIES:
       return readReplies(parts);
     case MessageKind.CANCEL:
@@ -83,7 +89,7 @@ function readMessage(parts: unknown[]): Message | undefined {
   }
 }
 
-function readRequests(parts: unknown[]): Message | undefined {
+function readRequests(parts: unknown[], unsealable: readonly DropReason[]): Message | undefined {
   const [, , redisMs, from, service, list] = parts;
   if (typeof redisMs !== 'number' || !isIncarnation(from) || typeof service !== 'string')
     return undefined;
@@ -91,7 +97,16 @@ function readRequests(parts: unknown[]): Message | undefined {
   const frames = only(list, isRequest);
   const malformed = list.length - frames.length;
   const malformedIds = malformed === 0 ? [] : idsOfMalformed(list);
-  return { kind: MessageKind.REQUESTS, redisMs, from, service, frames, malformed, malformedIds };
+  return {
+    kind: MessageKind.REQUESTS,
+    redisMs,
+    from,
+    service,
+    frames,
+    malformed,
+    malformedIds,
+    unsealable,
+  };
 }
 
 function idsOfMalformed(list: readonly unknown[]): string[] {

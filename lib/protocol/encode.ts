@@ -19,9 +19,9 @@ export function requestBody(metadata: Metadata | undefined, dataJson: Text): Tex
   return dataJson === '' ? metadataJson : wrapText(`${metadataJson},`, dataJson, '');
 }
 
-/** What stands before the body in a frame; behind it is a bracket. */
-export function requestHead(id: string, timeLeftMs: number, attempt: number): string {
-  return `["${id}",${timeLeftMs},${attempt},`;
+/** What stands before the body in a frame; behind it is a bracket. `timeLeft` may have a seal around it. */
+export function requestHead(id: string, timeLeft: number | string, attempt: number): string {
+  return `["${id}",${timeLeft},${attempt},`;
 }
 
 /** Frames as they stand in a message. The line feed, which no frame has, shows the script where one ends. */

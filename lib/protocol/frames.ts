@@ -64,6 +64,8 @@ export interface RequestMessage {
   readonly malformed: number;
   /** The ids of these, where at least that can be read. */
   readonly malformedIds: readonly string[];
+  /** Why others were left out: what has no right seal. */
+  readonly unsealable: readonly DropReason[];
 }
 
 /** As it stands in its message. `count` is the sequence number of a value, or how many values there were. */
@@ -107,4 +109,17 @@ export type Message =
   RequestMessage | ReplyMessage | IdsMessage | ProbeMessage | FarewellMessage | ReceivedMessage;
 
 /** Why a message was dropped. */
-export type DropReason = 'too-large' | 'too-deep' | 'not-json' | 'malformed' | 'unknown-version';
+export type DropReason =
+  | 'too-large'
+  | 'too-deep'
+  | 'not-json'
+  | 'malformed'
+  | 'unknown-version'
+  /** It has no seal. */
+  | 'unsigned'
+  /** Its seal is not that of its content and receiver, or was made with an unknown key. */
+  | 'tampered'
+  /** It was signed too long ago, or in the future. */
+  | 'stale'
+  /** It has come before. */
+  | 'replayed';

@@ -11,7 +11,7 @@ ARGV[1]    incarnation
 ARGV[2]    its inbox
 ARGV[3]    what the node says about itself, JSON; '' for a node that serves nothing
 ARGV[4]    ms that the entry lives without a heartbeat
-ARGV[5]    number of the beat
+ARGV[5]    number of the beat, JSON; with a seal around it, if the node has a key
 ARGV[6..]  per set two: the mark at the end of its members, and its free capacity if it is missing
 
 Output     how many subscribers got the probe; 0 means that the incarnation is deaf

@@ -17,6 +17,7 @@ const USAGE = `npm run chaos -- [flags]
   --faults <a,b>      only faults whose names have one of these words in them
   --sentinel          the faults of a Redis with sentinels: failovers of three kinds, and what happens to
                       processes; they take longer, so give them some 30 seconds
+  --signed            all messages are signed
   --one-by-one        each fault is over before the next strikes
   --jobs <n>          so many seeds at the same time; default 1
   --save <file>       writes the report, without what is the machine's, to a file
@@ -30,6 +31,7 @@ const { values: flags } = parseArgs({
     rate: { type: 'string', default: '300' },
     faults: { type: 'string' },
     sentinel: { type: 'boolean', default: false },
+    signed: { type: 'boolean', default: false },
     'one-by-one': { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
     save: { type: 'string' },
@@ -37,6 +39,7 @@ const { values: flags } = parseArgs({
   },
 });
 
+const KEY = 'a key that these processes share';
 const words = flags.faults?.split(',');
 const isWanted = ({ name }: { name: string }) =>
   !words || words.some((word) => name.includes(word));
@@ -67,6 +70,7 @@ async function runSeed<R extends RedisServer>(
     callers: 2,
     callsPerSecond: Number(flags.rate),
     ms: Number(flags.seconds) * 1000,
+    options: flags.signed ? { signing: { keys: [KEY] } } : {},
     isOneByOne: flags['one-by-one'],
   });
   const { calls, violations, failures } = result;

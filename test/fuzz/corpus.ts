@@ -1,3 +1,7 @@
+/** What a seal looks like; only a process without a key takes it for one. */
+const SIGNED_US = 1_800_000_000_000_000;
+const MAC = 'AAAAAAAAAAAAAAAAAAAAAA';
+
 /** One message of each kind, as its sender writes it, for a target that has these calls out. */
 export function corpusFor(callIds: readonly string[], incarnation: string): Buffer[] {
   const [a, b, c, d] = callIds as [string, string, string, string];
@@ -33,6 +37,10 @@ export function corpusFor(callIds: readonly string[], incarnation: string): Buff
     [1, 'k', 'node.1', 100_000],
     [1, 'f', 'token'],
     [2, 'q', 1000, incarnation, 'sum', [['id-8', 60_000, 1, 0]]],
+    request('sum', [['id-9', [60_000, SIGNED_US, MAC], 1, 0, 1]]),
+    [...replies([a, 0, 0, 1]), [SIGNED_US, MAC]],
+    [1, 'c', 'caller.1', ['id-1'], [SIGNED_US, MAC]],
+    [1, 'p', 1000, [1, SIGNED_US, MAC], [1000, 1, 1000]],
   ];
   return messages.map((message) => Buffer.from(JSON.stringify(message)));
 }

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type { CloudsSigningOptions } from '../../lib/common/options.js';
 import { Dice } from '../chaos/dice.js';
 import { corpusFor } from './corpus.js';
 import { mutate } from './mutate.js';
@@ -25,8 +26,9 @@ export async function fuzz(
   count: number,
   seed: number,
   onProgress: (sent: number) => void = () => {},
+  signing?: CloudsSigningOptions,
 ): Promise<FuzzResult> {
-  const target = new Target();
+  const target = new Target(signing);
   await target.open();
   const escapes: FuzzResult['escapes'][number][] = [];
   let early = 0;

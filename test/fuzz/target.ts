@@ -1,5 +1,6 @@
+import type { CloudsSigningOptions, ResolvedOptions } from '../../lib/common/options.js';
 import { parseOptions } from '../../lib/common/parse-options.js';
-import { Call, type ReplySink } from '../../lib/node/call.js';
+import { Call, type CallPlan, type ReplySink } from '../../lib/node/call.js';
 import { Caller } from '../../lib/node/caller.js';
 import { callBody, callPlan, NO_OPTIONS } from '../../lib/node/call-options.js';
 import { Partition } from '../../lib/node/partition.js';
@@ -9,20 +10,24 @@ import { DeafRedis } from './deaf-redis.js';
 
 const CALLS = 10;
 const SERVICES = ['sum', 'full', 'stream'];
+const OPTIONS = { prefix: 'f:', maxPayload: 8192, heartbeatInterval: 60_000 };
 
 /** A node that serves and has calls out, all of it but the connection. What it is sent goes through everything. */
 export class Target {
   readonly redis = new DeafRedis();
-  readonly #options = parseOptions({ prefix: 'f:', maxPayload: 8192, heartbeatInterval: 60_000 });
+  readonly #options: ResolvedOptions;
   readonly #caller: Caller;
   readonly #partition: Partition;
-  readonly #plan = callPlan(false, { timeout: 60_000, attempts: 3 }, this.#options);
+  readonly #plan: CallPlan;
   #calls: Call[] = [];
   /** Calls that were answered, by whatever it was. */
   ended = 0;
   dropped = 0;
 
-  constructor() {
+  /** `signing`: signatures are looked at, but not all messages need one. */
+  constructor(signing?: CloudsSigningOptions) {
+    this.#options = parseOptions({ ...OPTIONS, signing });
+    this.#plan = callPlan(false, { timeout: 60_000, attempts: 3 }, this.#options);
     this.#caller = new Caller(this.#options, { moved: () => {}, timedOut: () => {} });
     const reporter = { dropped: () => void this.dropped++, error: () => {} };
     this.#partition = new Partition(

@@ -12,3 +12,11 @@ it.each([1, 2, 3])(
     expect(dropped).toBeGreaterThan(100);
   },
 );
+
+it('a node that looks at signatures lives through them too', async () => {
+  const signing = { keys: ['k'.repeat(32)], required: false };
+  const { escapes, handled, dropped } = await fuzz(20_000, 4, undefined, signing);
+  expect(escapes).toEqual([]);
+  expect(handled).toBeGreaterThan(100);
+  expect(dropped).toBeGreaterThan(100);
+});

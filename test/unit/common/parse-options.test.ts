@@ -12,7 +12,7 @@ const refused = (options: unknown) =>
 
 const LONGEST = 2 ** 31 - 1;
 const TOP =
-  'redis prefix service baseScore capacity heartbeatInterval drainTimeout maxPayload connectTimeout';
+  'redis prefix service baseScore capacity heartbeatInterval drainTimeout maxPayload connectTimeout signing';
 const REDIS =
   'url host port path db prefix username password tls family sentinels name sentinelUsername ' +
   'sentinelPassword connectTimeout keepAlive connectionName';
@@ -65,6 +65,7 @@ describe('options that are given', () => {
       drainTimeout: 0,
       maxPayload: 16 * 1024 * 1024,
       connectTimeout: LONGEST,
+      signing: { keys: ['k'.repeat(32)], required: false },
     };
     expect(parseOptions(options)).toEqual({
       redis: { host: 'a.example', port: 6380, db: 4 },
@@ -80,6 +81,7 @@ describe('options that are given', () => {
       drainMs: 0,
       maxPayloadBytes: 16 * 1024 * 1024,
       connectMs: LONGEST,
+      signing: { keys: ['k'.repeat(32)], isRequired: false },
     });
     expect(parseOptions({ capacity: 2 ** 20 }).capacity).toBe(2 ** 20);
   });

@@ -2,6 +2,8 @@ import type { Call, Unplaced } from '../../../lib/node/call.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import type { DispatchListener } from '../../../lib/node/ports.js';
+import { RequestHeads } from '../../../lib/node/request-heads.js';
+import { Signer } from '../../../lib/protocol/signer.js';
 import { Keys } from '../../../lib/protocol/keys.js';
 import { fakeCall, type FlatSettings } from './call.js';
 import { FakeRedis } from './redis.js';
@@ -28,6 +30,11 @@ export class DispatchNotes implements DispatchListener {
   }
 }
 
+/** Of a process that has no key. */
+export function unsignedHeads(address: { readonly incarnation: string }): RequestHeads {
+  return new RequestHeads(address, new Signer('t:'));
+}
+
 /** A dispatcher that runs, of the node `caller` in its third incarnation. */
 export function setUpDispatcher(maxWaiting = 1000) {
   const redis = new FakeRedis();
@@ -38,6 +45,7 @@ export function setUpDispatcher(maxWaiting = 1000) {
     redis,
     new Keys('t:'),
     address,
+    unsignedHeads(address),
     listener,
     flow,
     maxWaiting,

@@ -16,6 +16,7 @@ import {
   ReplyKind,
   type RequestFrame,
 } from '../../../lib/protocol/frames.js';
+import { Signer } from '../../../lib/protocol/signer.js';
 import { Keys } from '../../../lib/protocol/keys.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis } from '../fakes/redis.js';
@@ -65,6 +66,7 @@ function setUp({ handler, capacity }: Setting = {}) {
       redis,
       new Keys(''),
       { incarnation: 'node.1' },
+      new Signer(''),
       keeper,
       new FlowControl(() => undefined),
       {
@@ -92,6 +94,7 @@ function setUp({ handler, capacity }: Setting = {}) {
         frames: frames.map(frameOf),
         malformed: 0,
         malformedIds: [],
+        unsealable: [],
       },
       100,
     );
@@ -311,6 +314,7 @@ describe('a request that is not run', () => {
         ],
         malformed: 0,
         malformedIds: [],
+        unsealable: [],
       },
       100,
     );
@@ -346,6 +350,7 @@ describe('a request that is not run', () => {
         frames: [frameOf({ timeLeftMs })],
         malformed: 0,
         malformedIds: [],
+        unsealable: [],
       },
       100,
     );
@@ -380,6 +385,7 @@ describe('a request that is not run', () => {
       frames: [],
       malformed: 3,
       malformedIds: [],
+      unsealable: [],
     };
     executor.accept({ kind: 'q', ...message }, 100);
     executor.accept({ kind: 'q', ...message, service: 'other' }, 100);
@@ -390,7 +396,7 @@ describe('a request that is not run', () => {
   it('tells the caller of a frame that could not be read, if that has an id', async () => {
     const { executor, sent } = setUp();
     const message = { redisMs: 0, from: CALLER, service: 'sum', frames: [], malformed: 2 };
-    executor.accept({ kind: 'q', ...message, malformedIds: ['bad'] }, 100);
+    executor.accept({ kind: 'q', ...message, malformedIds: ['bad'], unsealable: [] }, 100);
     expect((await sent()).replies).toMatchObject([
       {
         id: 'bad',

@@ -5,6 +5,7 @@ import { FlowControl } from '../../../lib/node/flow-control.js';
 import { RedisClock } from '../../../lib/node/redis-clock.js';
 import { Registration, Registry } from '../../../lib/node/registry.js';
 import { ReplyKeeper } from '../../../lib/node/reply-keeper.js';
+import { Signer } from '../../../lib/protocol/signer.js';
 import { Keys } from '../../../lib/protocol/keys.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { FakeRedis, only } from '../fakes/redis.js';
@@ -26,6 +27,7 @@ function setUp() {
     redis,
     keys,
     identity,
+    new Signer('t:'),
     new ReplyKeeper(),
     new FlowControl(() => undefined),
     {
@@ -44,6 +46,7 @@ function setUp() {
     { intervalMs: BEAT_MS, entryTtlMs: 3 * BEAT_MS },
     {
       entry: () => '{"incarnation":"node.1"}',
+      seal: (beat) => beat,
       onDeaf: () => void told.deaf++,
       onBeat: () => void told.beats++,
       onError: ({ message }) => void told.errors.push(message),

@@ -7,6 +7,7 @@ import { ReplyKeeper } from '../../../lib/node/reply-keeper.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
 import { refusalFrame, resultFrame, valueFrame } from '../../../lib/protocol/encode.js';
 import { ReplyKind } from '../../../lib/protocol/frames.js';
+import { Signer } from '../../../lib/protocol/signer.js';
 import { Keys } from '../../../lib/protocol/keys.js';
 import type { Command } from '../../../lib/redis/link.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
@@ -21,10 +22,18 @@ function setUp() {
   const unclaimed: string[] = [];
   const errors: string[] = [];
   const flow: FlowControl = new FlowControl((to) => outbox.onRoom(to));
-  const outbox: Outbox = new Outbox(redis, new Keys('t:'), address, keeper, flow, {
-    onUnclaimed: (id) => void unclaimed.push(id),
-    onError: ({ message }) => void errors.push(message),
-  });
+  const outbox: Outbox = new Outbox(
+    redis,
+    new Keys('t:'),
+    address,
+    new Signer('t:'),
+    keeper,
+    flow,
+    {
+      onUnclaimed: (id) => void unclaimed.push(id),
+      onError: ({ message }) => void errors.push(message),
+    },
+  );
   const reply = (to: string, id: string, text = '1') => outbox.reply(to, resultFrame(id, text));
   const stream = (to: string, id: string, count = 0) =>
     outbox.value(to, valueFrame(id, count, '1'));

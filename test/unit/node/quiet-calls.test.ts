@@ -1,3 +1,4 @@
+import { unsignedHeads } from '../fakes/dispatcher.js';
 import { expect, it } from 'vitest';
 import { Caller } from '../../../lib/node/caller.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
@@ -15,7 +16,8 @@ async function setUp() {
   const caller = new Caller({ noNodeGraceMs: 2000 }, { moved: () => {}, timedOut: () => {} });
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
   const flow = new FlowControl(() => {});
-  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, caller, flow, 1000);
+  const heads = unsignedHeads(address);
+  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, heads, caller, flow, 1000);
   dispatcher.resume();
   const path = new FakePath();
   path.dispatch = (call) => dispatcher.add(call);

@@ -54,6 +54,7 @@ describe('a request', () => {
     service: 'sum',
     malformed: 0,
     malformedIds: [],
+    unsealable: [],
   };
 
   const VALUES: { data: unknown }[] = [
