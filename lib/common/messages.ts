@@ -66,6 +66,15 @@ export const messages = {
   registerRefused: (reason: string) =>
     `Redis refused to register the services of this node: ${reason}. Check the ACL of its user.`,
 
+  groupGone: ({ group, pattern }: { group: string; pattern: string }) =>
+    `no node of ${group === '' ? 'the default group' : `group ${quoted(group)}`} takes ${quoted(pattern)} any more: its events go only to other groups, until it has one again.`,
+
+  differentGroups: (pattern: string) =>
+    `the handlers of ${quoted(pattern)} name different groups. Give all of them the same "group".`,
+
+  broadcastCall: () =>
+    'only an event can go to all nodes: use emit with "broadcast", or leave that out.',
+
   watchRefused: (reason: string) =>
     `Redis does not tell whether the nodes that have calls are there: ${reason}. Check the ACL of its user: without that a killed node is not noticed.`,
 

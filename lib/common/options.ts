@@ -86,6 +86,11 @@ export interface CloudsOptions {
   maxPayload?: number;
   /** How long `connect()` tries before it gives up, in ms. Default 10000. */
   connectTimeout?: number;
+  /**
+   * Each event goes to one node of every group. Give a name to the replicas of an application that wants events
+   * which others take too. Default: the group of all who name none.
+   */
+  group?: string;
   /** Signs all messages, and drops what is not signed, was changed or comes again. Default: no signatures. */
   signing?: CloudsSigningOptions;
 }
@@ -112,6 +117,8 @@ export interface ResolvedOptions {
   readonly maxPayloadBytes: number;
   readonly connectMs: number;
   readonly signing: ResolvedSigning | undefined;
+  /** '' is that of all who name none. */
+  readonly group: string;
 }
 
 export const UNLIMITED_ATTEMPTS = -1;

@@ -18,6 +18,7 @@ const MAX_PAYLOAD_LIMIT = 16 * 1024 * 1024;
 const MAX_PREFIX_LENGTH = 128;
 const MEGABYTE = 1024 * 1024;
 const MOST_WAITING = 10_000_000;
+const GROUP = /^[A-Za-z0-9_.-]{1,64}$/;
 
 const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
   'callbackTimeout',
@@ -37,6 +38,7 @@ const TOP_KEYS: readonly (keyof CloudsOptions)[] = [
   'maxPayload',
   'connectTimeout',
   'signing',
+  'group',
 ];
 
 /**
@@ -55,6 +57,7 @@ export function parseOptions(options: CloudsOptions = {}): ResolvedOptions {
     maxPayloadBytes: integer('maxPayload', options.maxPayload, MEGABYTE, 1, MAX_PAYLOAD_LIMIT),
     connectMs: durationOr('connectTimeout', options.connectTimeout, 10 * SECOND),
     signing: parseSigning(options.signing),
+    group: parseGroup(options.group),
   });
 }
 
@@ -92,6 +95,13 @@ function parseServing(options: CloudsOptions): ServingSettings {
 /** @throws CloudsBadOptionsError unless `value` is undefined or a whole number that a score can hold. */
 export function parseCapacity(value: unknown): number | undefined {
   return value === undefined ? undefined : integer('capacity', value, 0, 1, MAX_POINTS);
+}
+
+/** @throws CloudsBadOptionsError unless `value` is undefined or the name of a group; '' for those who name none. */
+export function parseGroup(value: unknown): string {
+  if (value === undefined) return '';
+  if (typeof value === 'string' && GROUP.test(value)) return value;
+  throw bad('group', 'up to 64 letters, digits and "_", ".", "-"', value);
 }
 
 /** @throws CloudsBadOptionsError unless `value` is -1 or a whole number from 1. */

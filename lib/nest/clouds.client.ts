@@ -90,7 +90,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     return this.call<TResult>(pattern, data, { attempts });
   }
 
-  /** Sends an event to one node. The Observable completes when a node has it; nobody need subscribe. */
+  /**
+   * Sends an event to one node of every group that takes it. The Observable completes when all have it; nobody need
+   * subscribe.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   override emit<TResult = any, TInput = any>(pattern: unknown, data: TInput): Observable<TResult> {
     if (isMissing(pattern) || isMissing(data)) return super.emit(pattern, data);
@@ -114,7 +117,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   protected async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
     const options = optionsOf(packet, NO_OPTIONS);
-    await this.node.emit(this.serviceOf(packet), dataOf(packet), options);
+    await this.node.publish(this.serviceOf(packet), dataOf(packet), options);
     return undefined as T;
   }
 

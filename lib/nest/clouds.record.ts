@@ -44,6 +44,12 @@ export class CloudsRecordBuilder<TData = unknown> {
     return this;
   }
 
+  /** Whether an event goes to every node that takes it, instead of to one of each group. Only for `emit`. */
+  setBroadcast(isBroadcast = true): this {
+    this.#options.broadcast = isBroadcast;
+    return this;
+  }
+
   build(): CloudsRecord<TData> {
     return new CloudsRecord(this.data as TData, { ...this.#options });
   }

@@ -2,9 +2,12 @@ import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import { isObservable, type Observable, type Unsubscribable } from 'rxjs';
+import { CloudsBadOptionsError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
 import type { CloudsOptions } from '../common/options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
+import { isWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 
@@ -47,7 +50,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       await this.node.connect();
     } catch (error) {
       // So that it can be tried again.
-      await Promise.all(patterns.map((pattern) => this.node.unregister(pattern)));
+      await Promise.all(patterns.map((pattern) => this.withdraw(pattern)));
       return callback(error);
     }
     callback();
@@ -74,9 +77,21 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     return this.node.redis as T;
   }
 
-  private serve(pattern: string): Promise<void> {
+  /** An event may be called as well, as with every transport of Nest, but for a wildcard, which is no name. */
+  private async serve(pattern: string): Promise<void> {
     const handler = this.messageHandlers.get(pattern)!;
-    return this.node.serve(pattern, (request) => this.handle(handler, request));
+    const handle = (request: IncomingRequest) => this.handle(handler, request);
+    if (!handler.isEventHandler) return this.node.serve(pattern, handle);
+    const group = groupOf(pattern, handler);
+    await this.node.serveEvents(pattern, handle, { group });
+    if (!isWildcard(pattern)) await this.node.serve(pattern, handle);
+  }
+
+  private async withdraw(pattern: string): Promise<void> {
+    const handler = this.messageHandlers.get(pattern)!;
+    await this.node.unregister(pattern);
+    if (handler.isEventHandler)
+      await this.node.unsubscribe(pattern, { group: groupOf(pattern, handler) });
   }
 
   /** A start hook that throws before it goes on must not cost the message. */
@@ -196,4 +211,13 @@ class StreamReplies {
     this.held = undefined;
     if (held) this.request.value(held.value);
   }
+}
+
+/** What the decorators of its handlers say: Nest runs all of them for one event, so they cannot differ. */
+function groupOf(pattern: string, handler: MessageHandler): string | undefined {
+  const groups = new Set<string | undefined>();
+  for (let one: MessageHandler | undefined = handler; one; one = one.next as MessageHandler)
+    groups.add(one.extras?.group as string | undefined);
+  if (groups.size > 1) throw new CloudsBadOptionsError(messages.differentGroups(pattern));
+  return [...groups][0];
 }

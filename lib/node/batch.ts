@@ -57,7 +57,7 @@ export class Batch {
     /** The server that it was sent to. */
     readonly serverId?: string,
   ) {
-    const plain = calls.filter((call) => call.tried === undefined);
+    const plain = calls.filter((call) => !call.isRuled);
     const small = plain.filter((call) => !isLarge(call));
     this.small = small.length;
     this.large = plain.length - small.length;
@@ -100,7 +100,7 @@ export class Batch {
     });
   }
 
-  /** Requests that have tried nodes, which they must pass over. */
+  /** Requests with a rule. */
   get ruled(): readonly Call[] {
     return this.calls.slice(this.small + this.large);
   }
@@ -129,13 +129,16 @@ function mayWait({ attempts, isOneWay, timeoutMs, deadlineMs }: CallPlan): boole
   return attempts === 1 && !isOneWay && Math.min(timeoutMs, deadlineMs) >= MIN_QUIET_MS;
 }
 
-/** A large frame does not pass through Lua, which would hash every byte of it three times. */
-export function isLarge({ body }: Call): boolean {
-  return body.length > LONG;
+/**
+ * A large frame does not pass through Lua, which would hash every byte of it three times. But the script alone knows
+ * all nodes that a broadcast goes to.
+ */
+export function isLarge({ body, plan }: Call): boolean {
+  return body.length > LONG && !plan.isBroadcast;
 }
 
 function inOrder(small: readonly Call[], calls: readonly Call[]): Call[] {
-  const large = calls.filter((call) => call.tried === undefined && isLarge(call));
-  const ruled = calls.filter((call) => call.tried !== undefined);
+  const large = calls.filter((call) => !call.isRuled && isLarge(call));
+  const ruled = calls.filter((call) => call.isRuled);
   return [...small, ...large, ...ruled];
 }

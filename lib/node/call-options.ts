@@ -2,7 +2,7 @@ import { MINUTE } from '../common/durations.js';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { type ResolvedOptions, UNLIMITED_ATTEMPTS } from '../common/options.js';
-import { duration, object } from '../common/checks.js';
+import { bad, duration, object } from '../common/checks.js';
 import { parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
@@ -27,9 +27,17 @@ export interface CallOptions {
   deadline?: number;
   /** Strings that travel with the request beside its data. */
   headers?: Metadata;
+  /** Whether an event goes to every node that takes it, instead of to one of each group. Default: false. */
+  broadcast?: boolean;
 }
 
-const CALL_KEYS: readonly (keyof CallOptions)[] = ['timeout', 'attempts', 'deadline', 'headers'];
+const CALL_KEYS: readonly (keyof CallOptions)[] = [
+  'timeout',
+  'attempts',
+  'deadline',
+  'headers',
+  'broadcast',
+];
 
 /** For whoever has nothing to say: what follows from it is worked out once. */
 export const NO_OPTIONS: CallOptions = Object.freeze({});
@@ -45,7 +53,14 @@ export function callPlan(
   const attempts = options.attempts ?? defaults.attempts;
   const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
   const mayOutlastDeadline = options.deadline === undefined;
-  return { isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts };
+  const isBroadcast = parseBroadcast(isOneWay, options.broadcast);
+  return { isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts, isBroadcast };
+}
+
+function parseBroadcast(isOneWay: boolean, broadcast = false): boolean {
+  if (broadcast !== true && broadcast !== false) throw bad('broadcast', 'true or false', broadcast);
+  if (broadcast && !isOneWay) throw new CloudsBadOptionsError(messages.broadcastCall());
+  return broadcast;
 }
 
 /** What the frames of one call say. @throws CloudsUnserializableError, CloudsPayloadTooLargeError */

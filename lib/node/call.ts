@@ -48,6 +48,8 @@ export interface CallPlan {
   /** Whether a stream may go on after the deadline, because nobody has set one. */
   readonly mayOutlastDeadline: boolean;
   readonly attempts: number;
+  /** Whether it goes to every node of the service; only if it is one-way. */
+  readonly isBroadcast: boolean;
 }
 
 export interface CallSettings {
@@ -116,6 +118,11 @@ export class Call extends WheelEntry {
 
   get isOneWay(): boolean {
     return this.plan.isOneWay;
+  }
+
+  /** Whether the dispatch has to obey a rule: to pass over nodes, or to reach all. */
+  get isRuled(): boolean {
+    return this.tried !== undefined || this.plan.isBroadcast;
   }
 
   /** When something has to be done about this call if nothing happens. */

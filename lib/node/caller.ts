@@ -75,6 +75,11 @@ export class Caller implements CallListener {
     else this.#dispatch(call);
   }
 
+  /** A service that somebody has reached, so that it may be restarting if it has no node. */
+  expect(service: string): void {
+    this.#reached.add(service);
+  }
+
   /** Nobody waits for the outcome any more. The node that has the call is told. */
   cancel(call: Call): void {
     if (!call.isSettled) this.#finish(call, call.place);
@@ -93,7 +98,7 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
-    if (call.isOneWay) return this.#onSent(call);
+    if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
     if (isResent) call.path.ask(incarnation, call.id);
@@ -294,7 +299,8 @@ export class Caller implements CallListener {
   }
 
   /** A one-way call is over when a node has it. */
-  #onSent(call: Call): void {
+  onSent(call: Call): void {
+    if (call.isSettled) return;
     call.isAnswered = true;
     this.#finish(call);
     guarded(() => call.sink.end());

@@ -214,7 +214,7 @@ export class Dispatcher {
   }
 
   #frameOf(call: Call, now: number): string {
-    return `${this.heads.of(call, now)}${call.body as string}]`;
+    return `${this.heads.of(call, now)}${String(call.body)}]`;
   }
 
   #send(batch: Batch, requests: readonly (string | number)[], now: number): void {
@@ -347,6 +347,7 @@ function isLostLately({ sentAt }: Batch, { message }: Error): boolean {
   return message.startsWith('LOST') && performance.now() - sentAt < LOST_PATIENCE_MS;
 }
 
-function ruleOf({ tried, mayRepeatNode }: Call): unknown {
+function ruleOf({ tried, mayRepeatNode, plan }: Call): unknown {
+  if (plan.isBroadcast) return { all: true };
   return { nodes: tried, again: mayRepeatNode };
 }

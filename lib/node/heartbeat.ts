@@ -2,9 +2,9 @@ import type { ProbeMessage } from '../protocol/frames.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { Identity } from './membership.js';
-import { mark } from './membership.js';
+import { setArgs } from './membership.js';
 import type { Outbox } from './outbox.js';
-import { freePoints, type PointSnapshot, scoreError, snapshotOf } from './points.js';
+import { type PointSnapshot, scoreError, snapshotOf } from './points.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
 
@@ -122,16 +122,16 @@ export class Heartbeat {
     const { nodeId, incarnation, inbox } = this.identity;
     const keys = [
       this.keys.node(nodeId),
+      this.keys.subscriptions,
       ...registrations.map(({ service }) => this.keys.service(service)),
     ];
-    const perSet = registrations.flatMap((one) => [mark(one), freePoints(one)]);
     const args = [
       incarnation,
       inbox,
       this.listener.entry(),
       this.settings.entryTtlMs,
       this.listener.seal(beat),
-      ...perSet,
+      ...registrations.flatMap(setArgs),
     ];
     this.redis.run('beat', keys, args).then(
       (receivers) => receivers === 0 && this.listener.onDeaf(),

@@ -28,6 +28,8 @@ export class IncomingRequest {
   readonly id: string;
   /** @internal */ readonly count: PointCount;
   readonly data: unknown;
+  /** The name of the service; of an event its own, although the handler may be that of a wildcard. */
+  readonly service: string;
   readonly metadata: Metadata | undefined;
   /** From 1; how many nodes, with this one, the caller has tried. */
   readonly attempt: number;
@@ -48,20 +50,17 @@ export class IncomingRequest {
   #onCancel: (() => void) | undefined;
 
   constructor(frame: RequestFrame, { from, registration, ageMs }: Origin, responder: Responder) {
-    const [id, timeLeftMs, attempt, metadata, data] = frame;
+    const [id, timeLeftMs, attempt, metadata, data, event] = frame;
     this.id = id;
     this.from = from;
     this.count = registration;
     this.data = data;
+    this.service = event ?? registration.name;
     this.metadata = metadata === NO_METADATA ? undefined : metadata;
     this.isOneWay = attempt === ONE_WAY;
     this.attempt = this.isOneWay ? 1 : attempt;
     this.deadline = Date.now() + timeLeftMs - ageMs;
     this.#responder = responder;
-  }
-
-  get service(): string {
-    return this.count.service;
   }
 
   /** Id of the node that made the call. */

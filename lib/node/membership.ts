@@ -38,8 +38,8 @@ export class Membership {
   async enter(registrations: readonly Registration[], entry: string): Promise<void> {
     if (registrations.length === 0) return;
     const { nodeId, incarnation, predecessors, inbox } = this.identity;
-    const keys = [this.keys.node(nodeId), ...this.#sets(registrations)];
-    const args = registrations.flatMap((one) => [mark(one), freePoints(one)]);
+    const keys = [this.keys.node(nodeId), this.keys.subscriptions, ...this.#sets(registrations)];
+    const args = registrations.flatMap(setArgs);
     const sentAt = performance.now();
     const redisMs = await this.#register(keys, [
       incarnation,
@@ -106,7 +106,13 @@ export class Membership {
   }
 }
 
+/** What `register` and `beat` want to know of each service. */
+export function setArgs(registration: Registration): (string | number)[] {
+  const { service, isSubscription } = registration;
+  return [mark(registration), freePoints(registration), isSubscription ? service : ''];
+}
+
 /** What follows the incarnation in its member. */
-export function mark(registration: Registration): string {
+function mark(registration: Registration): string {
   return memberOf('', registration.isLimited);
 }

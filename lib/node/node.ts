@@ -10,24 +10,35 @@ import {
 import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
 import type { CloudsOptions, ResolvedOptions } from '../common/options.js';
-import { parseCapacity, parseOptions } from '../common/parse-options.js';
+import { parseCapacity, parseGroup, parseOptions } from '../common/parse-options.js';
 import { randomId } from '../protocol/ids.js';
 import { checkServiceName } from '../protocol/names.js';
+import { subscriptionService } from '../protocol/subscriptions.js';
 import { Link } from '../redis/link.js';
-import { Call, type CallPlan, type ReplySink } from './call.js';
-import { callBody, type CallOptions, callPlan, NO_OPTIONS } from './call-options.js';
+import type { Call, ReplySink } from './call.js';
+import { type CallOptions, NO_OPTIONS } from './call-options.js';
 import { Caller } from './caller.js';
 import { Cleaner } from './cleaner.js';
 import { DropLog } from './drop-log.js';
 import { toRequestHandler, type ServiceHandler } from './handlers.js';
 import type { CloudsNodeEvents, CloudsNodeStats } from './node-events.js';
+import { Outgoing } from './outgoing.js';
 import { Partition } from './partition.js';
+import type { Reporter } from './ports.js';
 import { PromiseSink } from './promise-sink.js';
+import { Publisher } from './publisher.js';
 import { Registration, type RequestHandler } from './registry.js';
 import { Session } from './session.js';
 
 /** How long `close()` waits for one-way calls to reach Redis. */
 const FLUSH_MS = 1 * SECOND;
+
+export interface SubscribeOptions {
+  /** Each event goes to one node of every group. Default: the option `group` of the node. */
+  group?: string;
+  /** How many of these events the node handles at once. Default: the option `capacity` of the node. */
+  capacity?: number;
+}
 
 export interface RegisterOptions {
   /** How many calls of this service the node runs at once. Default: the option `capacity` of the node. */
@@ -51,16 +62,13 @@ export class CloudsNode {
   readonly #cleaner: Cleaner;
   readonly #drops = new DropLog((text) => this.#tell('warning', text));
   readonly #session: Session;
-  readonly #requestPlan: CallPlan;
-  readonly #eventPlan: CallPlan;
+  readonly #outgoing: Outgoing;
   #leaving: Promise<void> | undefined;
   #isDraining = false;
 
   /** @throws CloudsBadOptionsError. Nothing is connected yet. */
   constructor(options: CloudsOptions = {}) {
     this.options = parseOptions(options);
-    this.#requestPlan = callPlan(false, NO_OPTIONS, this.options);
-    this.#eventPlan = callPlan(true, NO_OPTIONS, this.options);
     this.#link = new Link(this.options.redis, this.options.connectMs);
     this.#caller = new Caller(this.options, {
       moved: (call, reason) => this.#onMoved(call, reason),
@@ -87,6 +95,14 @@ export class CloudsNode {
       onConnectFailed: (error) => this.#caller.close(() => error as CloudsError),
       onWarning: (message) => this.#tell('warning', message),
     });
+    this.#outgoing = this.#createOutgoing(reporter);
+  }
+
+  #createOutgoing(reporter: Reporter): Outgoing {
+    const pathOf = (service: string) => this.#partitionOf(service);
+    const { subscriptions } = this.#partitions[0]!;
+    const publisher = new Publisher(this.#caller, subscriptions, pathOf, reporter);
+    return new Outgoing(this.options, this.#caller, publisher, this.#session, pathOf);
   }
 
   /** Listens to an event; see `CloudsNodeEvents`. */
@@ -162,9 +178,36 @@ export class CloudsNode {
   async serve(
     service: string,
     handler: RequestHandler,
-    { capacity = this.options.capacity }: RegisterOptions = {},
+    options: RegisterOptions = {},
   ): Promise<void> {
     checkServiceName(service);
+    await this.#serve(service, handler, options);
+  }
+
+  /**
+   * Takes events with a function of the data and the request, as one of its group. Of a `pattern` like `user.*` the
+   * star stands for one token between dots, of `user.>` the sign at the end for one or more.
+   * @throws CloudsBadNameError, CloudsBadOptionsError if the pattern has a handler in that group here already, and
+   * what `connect()` throws.
+   */
+  subscribe(pattern: string, handler: ServiceHandler, options?: SubscribeOptions): Promise<void> {
+    return this.serveEvents(pattern, toRequestHandler(handler), options);
+  }
+
+  /** The same with a handler that settles each request itself. See `IncomingRequest`. */
+  async serveEvents(
+    pattern: string,
+    handler: RequestHandler,
+    options: SubscribeOptions = {},
+  ): Promise<void> {
+    await this.#serve(this.#subscription(pattern, options.group), handler, options);
+  }
+
+  async #serve(
+    service: string,
+    handler: RequestHandler,
+    { capacity = this.options.capacity }: RegisterOptions,
+  ): Promise<void> {
     parseCapacity(capacity);
     if (this.#isDraining) throw new CloudsClosedError(messages.closed());
     const partition = this.#partitionOf(service);
@@ -185,6 +228,21 @@ export class CloudsNode {
   async unregister(service: string): Promise<void> {
     const registration = this.#partitionOf(service).registry.get(service);
     if (registration) await this.#leaveServices([registration]);
+  }
+
+  /** Takes no more events with this pattern, in this group. What arrived still runs. */
+  async unsubscribe(pattern: string, { group }: SubscribeOptions = {}): Promise<void> {
+    const service = this.#subscription(pattern, group);
+    const registration = this.#partitionOf(service).registry.get(service);
+    if (registration) await this.#leaveServices([registration]);
+  }
+
+  #subscription(pattern: string, group: string | undefined): string {
+    checkServiceName(pattern);
+    return subscriptionService({
+      pattern,
+      group: group === undefined ? this.options.group : parseGroup(group),
+    });
   }
 
   /**
@@ -211,16 +269,27 @@ export class CloudsNode {
     return this.send<T>(service, data, { ...options, attempts });
   }
 
+  /**
+   * Sends an event to one node of every group that subscribes to its name, or with `broadcast` to every node. If
+   * nobody subscribes, it goes to the service of that name. Resolves when all have it in their inboxes.
+   * @throws CloudsNoNodeError if there is nobody, and what `emit` throws.
+   */
+  publish(event: string, data?: unknown, options: CallOptions = NO_OPTIONS): Promise<void> {
+    return new Promise<unknown>((resolve, reject) => {
+      this.#outgoing.publish(event, data, options, new PromiseSink(resolve, reject));
+    }) as Promise<void>;
+  }
+
   /** Sends `data` one-way. Resolves when one node has it in its inbox. */
   emit(service: string, data?: unknown, options: CallOptions = NO_OPTIONS): Promise<void> {
     return new Promise<unknown>((resolve, reject) => {
-      this.#start(service, data, options, true, new PromiseSink(resolve, reject));
+      this.#outgoing.request(service, data, options, true, new PromiseSink(resolve, reject));
     }) as Promise<void>;
   }
 
   /** The same as `send` for those who want every value. Returns a function that cancels the call. */
   request(service: string, data: unknown, options: CallOptions, sink: ReplySink): () => void {
-    return this.#start(service, data, options, false, sink);
+    return this.#outgoing.request(service, data, options, false, sink);
   }
 
   /** Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went. */
@@ -286,36 +355,6 @@ export class CloudsNode {
   }
 
   // --- calls ---
-
-  #start(
-    service: string,
-    data: unknown,
-    options: CallOptions,
-    isOneWay: boolean,
-    sink: ReplySink,
-  ): () => void {
-    let call: Call;
-    try {
-      if (this.#session.isClosed) throw new CloudsClosedError(messages.closed());
-      checkServiceName(service);
-      const plan = this.#planOf(isOneWay, options);
-      const body = callBody(data, options.headers, this.options.maxPayloadBytes);
-      const path = this.#partitionOf(service);
-      call = new Call({ service, body, plan }, path, sink, performance.now());
-    } catch (error) {
-      sink.error(error);
-      return () => undefined;
-    }
-    // A failed connect ends the calls that wait for it, so its rejection has been told.
-    if (this.#session.isIdle) this.connect().catch(() => undefined);
-    this.#caller.start(call);
-    return () => this.#caller.cancel(call);
-  }
-
-  #planOf(isOneWay: boolean, options: CallOptions): CallPlan {
-    if (options !== NO_OPTIONS) return callPlan(isOneWay, options, this.options);
-    return isOneWay ? this.#eventPlan : this.#requestPlan;
-  }
 
   /** The partition of a service; with several, by a hash of the name. */
   #partitionOf(_service: string): Partition {

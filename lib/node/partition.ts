@@ -21,6 +21,7 @@ import { RedisClock } from './redis-clock.js';
 import { type Registration, Registry } from './registry.js';
 import { ReplyKeeper } from './reply-keeper.js';
 import { RequestHeads } from './request-heads.js';
+import { Subscriptions } from './subscriptions.js';
 import { Sweeper } from './sweeper.js';
 import { Watch } from './watch.js';
 
@@ -42,6 +43,7 @@ export type Describe = () => Readonly<Record<string, unknown>>;
 export class Partition implements CallPath, Identity {
   readonly registry = new Registry();
   readonly sweeper: Sweeper;
+  readonly subscriptions: Subscriptions;
   readonly #keys: Keys;
   readonly #clock = new RedisClock();
   readonly #keeper = new ReplyKeeper();
@@ -94,6 +96,7 @@ export class Partition implements CallPath, Identity {
     );
     this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter);
     this.#dispatcher = this.#createDispatcher();
+    this.subscriptions = new Subscriptions(redis, this.#keys, this, calls, options.maxWaiting);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     const settings = { returnMs: options.noNodeGraceMs, silenceMs: options.heartbeatMs };
     this.#watch = new Watch(redis, this.#keys, this, calls, settings, (error) =>
@@ -190,6 +193,7 @@ export class Partition implements CallPath, Identity {
     this.#openedAt = performance.now();
     this.#heartbeat.start();
     this.#dispatcher.resume();
+    this.subscriptions.resume();
     this.calls.onPathOpened(this);
     if (this.calls.inFlight > 0) this.#watch.start();
   }

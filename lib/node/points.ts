@@ -3,6 +3,8 @@
 /** What a node counts about the points of one service, since its incarnation began. */
 export interface PointCount {
   readonly service: string;
+  /** What its handlers call it. */
+  readonly name: string;
   /** Whether the node has a capacity: its member then bears a mark. */
   readonly isLimited: boolean;
   /** The free capacity of the node when it runs nothing. */

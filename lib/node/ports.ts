@@ -7,6 +7,8 @@ export interface DispatchListener {
   readonly inFlight: number;
   /** `isResent`: whether the node has the call, and the right return address, is not certain. */
   onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void;
+  /** A one-way call has done what it is for. */
+  onSent(call: Call): void;
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void;
   /** Redis refused the dispatch; nothing was sent. */
   onRefused(call: Call, attempt: number, error: Error): void;

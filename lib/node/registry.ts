@@ -1,3 +1,4 @@
+import { readSubscription } from '../protocol/subscriptions.js';
 import type { PointCount } from './points.js';
 import type { IncomingRequest } from './incoming-request.js';
 
@@ -16,6 +17,7 @@ export class Registration implements PointCount {
   /** Resolves when the service is left; undefined while nobody has asked for that. */
   left: Promise<void> | undefined;
   readonly base: number;
+  readonly name: string;
 
   constructor(
     readonly service: string,
@@ -24,6 +26,12 @@ export class Registration implements PointCount {
     readonly capacity: number | undefined,
   ) {
     this.base = capacity ?? baseScore;
+    this.name = readSubscription(service)?.pattern ?? service;
+  }
+
+  /** Whether its requests are events that were sent to a group. */
+  get isSubscription(): boolean {
+    return this.name !== this.service;
   }
 
   get isLimited(): boolean {

@@ -118,8 +118,9 @@ function idsOfMalformed(list: readonly unknown[]): string[] {
 
 function isRequest(frame: unknown): frame is RequestFrame {
   if (!Array.isArray(frame)) return false;
-  const [id, timeLeftMs, attempt, metadata] = frame as unknown[];
+  const [id, timeLeftMs, attempt, metadata, , event] = frame as unknown[];
   if (!isCallId(id) || typeof timeLeftMs !== 'number' || !isCount(attempt)) return false;
+  if (event !== undefined && typeof event !== 'string') return false;
   return metadata === NO_METADATA || isMetadata(metadata);
 }
 

@@ -15,8 +15,18 @@ export function requestHeader(from: string, service: string): string {
 
 /** The metadata and data of a request, made once per call and used by all of its attempts. */
 export function requestBody(metadata: Metadata | undefined, dataJson: Text): Text {
-  const metadataJson = metadata === undefined ? String(NO_METADATA) : JSON.stringify(metadata);
+  const metadataJson = metadataText(metadata);
   return dataJson === '' ? metadataJson : wrapText(`${metadataJson},`, dataJson, '');
+}
+
+/** The same of an event for subscribers of a wildcard, who want to know its name. */
+export function eventBody(metadata: Metadata | undefined, dataJson: Text, event: string): Text {
+  const behind = `,${JSON.stringify(event)}`;
+  return wrapText(`${metadataText(metadata)},`, dataJson === '' ? 'null' : dataJson, behind);
+}
+
+function metadataText(metadata: Metadata | undefined): string {
+  return metadata === undefined ? String(NO_METADATA) : JSON.stringify(metadata);
 }
 
 /** What stands before the body in a frame; behind it is a bracket. `timeLeft` may have a seal around it. */

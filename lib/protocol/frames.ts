@@ -42,7 +42,7 @@ export const NO_METADATA = 0;
 
 /**
  * As it stands in its message. `timeLeftMs` is the time left when it was dispatched; `attempt` counts from
- * 1 and is `ONE_WAY` for a request that wants no reply.
+ * 1 and is `ONE_WAY` for a request that wants no reply; `event` is there if the service is a wildcard.
  */
 export type RequestFrame = readonly [
   id: string,
@@ -50,6 +50,7 @@ export type RequestFrame = readonly [
   attempt: number,
   metadata: Metadata | typeof NO_METADATA,
   data?: unknown,
+  event?: string,
 ];
 
 export interface RequestMessage {

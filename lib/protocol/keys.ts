@@ -3,19 +3,22 @@
  *
  *     {prefix}S:{service}       sorted set: members (incarnations) by score
  *     {prefix}P:{incarnation}   channel: the inbox of an incarnation
+ *     {prefix}E                 hash with a TTL: the table of subscriptions, services that take events
  *     {prefix}N:{nodeId}        string with a TTL: what a serving node says about itself
  *     {prefix}F:{nodeId}        hash with a TTL: the fence of a caller, answers by slot
  *
- * One script touches one service set, one fence and one node entry of the same prefix only, so a
+ * One script touches sets, one fence, one node entry and the table of the same prefix only, so a
  * prefix with a hash tag puts all that it touches into one slot.
  */
 export class Keys {
   readonly inboxPrefix: string;
+  readonly subscriptions: string;
   readonly #prefix: string;
 
   constructor(prefix: string) {
     this.#prefix = prefix;
     this.inboxPrefix = `${prefix}P:`;
+    this.subscriptions = `${prefix}E`;
   }
 
   service(service: string): string {

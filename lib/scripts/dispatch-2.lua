@@ -15,7 +15,8 @@ ARGV[6]  how many requests have a frame in ARGV[8]
 ARGV[7]  how many requests come after these that only need a node: their frames follow by PUBLISH
 ARGV[8]  the frames, with ",\n" between two; a frame is JSON and has no other line feed
 ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of the nodes that it has
-         tried, and whether it may go to one of them again if there is no other: {"nodes":["a"],"again":false}
+         tried, and whether it may go to one of them again if there is no other: {"nodes":["a"],"again":false}.
+         Or that it goes to every member, whatever its free capacity: {"all":true}; who has it is then the best
 ARGV[10..]  the frames of these requests; '' for one that only needs a node
 
 A batch without any request, under the number of one whose answer was lost, asks for that answer; if
@@ -229,6 +230,24 @@ local function placeElsewhere(number, reject)
   give(chosen, { number, number })
 end
 
+-- Who has it is said once, however many have. A member that is gone does not get it in another round.
+local function placeEverywhere(number)
+  local piece = { number, number, isForAll = true }
+  local i, candidate = 1, candidateAt(1)
+  while candidate do
+    take(candidate, 1)
+    give(candidate, piece)
+    i = i + 1
+    candidate = candidateAt(i)
+  end
+  return piece
+end
+
+local function placeRuled(number, reject)
+  if rules[number - small - large].all then return placeEverywhere(number) end
+  placeElsewhere(number, reject)
+end
+
 local function writeScores()
   local changes = {}
   for _, candidate in ipairs(candidates) do
@@ -277,6 +296,8 @@ end
 local results = {}
 
 local function settle(piece, who)
+  if piece.isSettled then return end
+  piece.isSettled = piece.isForAll
   results[#results + 1] = { piece[1], piece[2], who }
 end
 
@@ -289,7 +310,8 @@ local function publish()
       local isThere = not text or publishTo(candidate.member, text)
       if not isThere then redis.call('ZREM', set, candidate.member) end
       for _, piece in ipairs(candidate.pieces) do
-        if isThere then settle(piece, candidate.member) else lost[#lost + 1] = piece end
+        if isThere then settle(piece, candidate.member)
+        elseif not piece.isForAll then lost[#lost + 1] = piece end
       end
     end
   end
@@ -322,9 +344,11 @@ while #pending > 0 do
     end
   end
   place(free, count, settle)
-  for _, number in ipairs(ruled) do placeElsewhere(number, settle) end
+  local forAll = {}
+  for _, number in ipairs(ruled) do forAll[#forAll + 1] = placeRuled(number, settle) end
   writeScores()
   pending = publish()
+  for _, piece in ipairs(forAll) do settle(piece, NO_NODE) end
 end
 
 if #results > 1 then table.sort(results, byFirst) end

@@ -51,7 +51,12 @@ async function live(): Promise<string[]> {
   const options = { ...FAST_BEAT, connectTimeout: 500, service: { noNodeGrace: 100 } };
   const node = cloud.node({ ...options, redis: redisOf('node') });
   const caller = cloud.node({ ...options, redis: redisOf('caller') });
-  for (const one of [node, caller]) one.on('warning', (text) => wrong.push(text));
+  const forgotten: string[] = [];
+  const isOfAGroup = (text: string) => text.startsWith('no node of group "gone"');
+  for (const one of [node, caller])
+    one.on('warning', (text) => (isOfAGroup(text) ? forgotten : wrong).push(text));
+  note('subscribing', await outcome(node.subscribe('told.*', work)), 'ok');
+  await cloud.admin.hset(cloud.keys.subscriptions, '@gone/told.one', '', 'v', 'changed');
   note('a node', await outcome(node.register('work', work)), 'ok');
   // Somebody who died is still there, ahead of all.
   await cloud.admin.zadd(cloud.keys.service('work'), 5000, 'dead.1');
@@ -62,6 +67,9 @@ async function live(): Promise<string[]> {
   );
   note('calls', await tally(calls), { ok: 4 });
   note('a call to somebody who dies', await outcome(callTheGhost(caller)), 'CLOUDS_NODE_LOST');
+  note('an event of a group', await outcome(caller.publish('told.one', 'quick')), 'ok');
+  const isForgotten = until('a group is forgotten', () => forgotten.length > 0, 1500);
+  note('a group that is gone', await outcome(isForgotten), 'ok');
   note('an event', await outcome(caller.emit('work', 'quick', { timeout: 500 })), 'ok');
   note(
     'a call that nobody waits for',
@@ -87,7 +95,7 @@ async function live(): Promise<string[]> {
   );
   note('the dead', await outcome(swept), 'ok');
   await Promise.all([node.close(), caller.close()]);
-  note('what is left', await cloud.admin.keys(`${cloud.prefix}*`), []);
+  note('what is left', await cloud.admin.keys(`${cloud.prefix}*`), [cloud.keys.subscriptions]);
   await cloud.admin.flushall();
   return wrong;
 }

@@ -37,6 +37,46 @@ async function put(scores: Record<string, number>): Promise<void> {
   await cloud.admin.zadd(cloud.keys.service('work'), ...flat);
 }
 
+describe('a request for all', () => {
+  const forAll = (frame: string): Ruled => ({ nodes: [], all: true, frame });
+
+  it('goes to every member, full or not, takes a point of each, and has one answer', async () => {
+    const listening = await members({ 'a.1': 10, 'b.1!': 0, 'c.1': 11, 'd.1': -3 });
+    const [own] = frames('all');
+    const { placed } = await dispatch(cloud, { frames: frames(1), ruled: [forAll(own!)] });
+    expect(placed).toEqual(['c.1', expect.any(String)]);
+    expect(await cloud.scores('work')).toEqual({ a: 9, b: -1, c: 9, d: -4 });
+    expect(await listening.requests('a.1')).toEqual(['all']);
+    expect(await listening.requests('b.1')).toEqual(['all']);
+    expect(await listening.requests('c.1')).toEqual(['1', 'all']);
+    expect(await listening.requests('d.1')).toEqual(['all']);
+  });
+
+  it('reaches more members than are read at first', async () => {
+    const scores = Array.from({ length: 50 }, (_, i) => [`n${i}.1`, 1000 - i] as const);
+    const listening = await members(Object.fromEntries(scores));
+    await dispatch(cloud, { ruled: [forAll(frames('all')[0]!)] });
+    for (const [incarnation] of scores)
+      expect(await listening.requests(incarnation)).toEqual(['all']);
+  });
+
+  it('passes over members that are gone, which leave the set, and comes to nobody twice', async () => {
+    const listening = await members({ 'a.1': 10 });
+    await put({ 'gone.1': 20, 'gone.2': 5 });
+    const { placed } = await dispatch(cloud, { ruled: [forAll(frames('all')[0]!)] });
+    expect(placed).toEqual(['a.1']);
+    expect(await listening.requests('a.1')).toEqual(['all']);
+    expect(await cloud.members('work')).toEqual(['a.1']);
+  });
+
+  it('says so if there is nobody, or only such as are gone', async () => {
+    const ruled = [forAll(frames('all')[0]!)];
+    expect((await dispatch(cloud, { ruled })).placed).toEqual([NO_NODE]);
+    await put({ 'gone.1': 20, 'gone.2': 5 });
+    expect((await dispatch(cloud, { ruled })).placed).toEqual([NO_NODE]);
+  });
+});
+
 describe('the dispatch script', () => {
   it('publishes to the best node, takes a point, and tells which it was', async () => {
     const listening = await members({ 'a.1': 10, 'b.1': 12, 'c.1': 11 });

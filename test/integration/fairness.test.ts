@@ -33,8 +33,8 @@ async function phase(): Promise<number> {
 }
 
 async function beat(id: string): Promise<void> {
-  const keys = [cloud.keys.node(id), cloud.keys.service('work')];
-  const args = [`${id}.1`, cloud.keys.inbox(`${id}.1`), '{}', 5000, 1, '', 1000];
+  const keys = [cloud.keys.node(id), cloud.keys.subscriptions, cloud.keys.service('work')];
+  const args = [`${id}.1`, cloud.keys.inbox(`${id}.1`), '{}', 5000, 1, '', 1000, ''];
   await runScript(cloud, 'beat', keys, args, shortened);
 }
 

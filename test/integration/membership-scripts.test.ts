@@ -4,6 +4,7 @@ import { Inboxes, runScript } from '../support/scripts.js';
 
 const cloud = useCloud();
 let inboxes: Inboxes;
+const SERVICES = ['a', 'b', 'c', '@/a', '@/b', '@/user.*', '@mail/user.*'];
 
 beforeEach(async () => {
   inboxes = await Inboxes.open(cloud, 'me.2');
@@ -11,7 +12,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await inboxes.close();
-  await cloud.admin.del(...['a', 'b', 'c'].map((one) => cloud.keys.service(one)));
+  await cloud.admin.del(...SERVICES.map((one) => cloud.keys.service(one)));
   await cloud.admin.del(cloud.keys.node('me'));
 });
 
@@ -20,7 +21,12 @@ type Services = Record<string, [mark: '' | '!', free: number]>;
 
 function keysAndArgs(services: Services): { keys: string[]; perSet: (string | number)[] } {
   const sets = Object.keys(services).map((name) => cloud.keys.service(name));
-  return { keys: [cloud.keys.node('me'), ...sets], perSet: Object.values(services).flat() };
+  const perSet = Object.entries(services).flatMap(([name, [mark, free]]) => [
+    mark,
+    free,
+    name.startsWith('@') ? name : '',
+  ]);
+  return { keys: [cloud.keys.node('me'), cloud.keys.subscriptions, ...sets], perSet };
 }
 
 function register(
@@ -103,6 +109,46 @@ describe('the register script', () => {
   it('can have less than nothing free', async () => {
     await register({ a: ['', -3] });
     expect(await cloud.scores('a')).toEqual({ me: -3 });
+  });
+});
+
+describe('the table of subscriptions', () => {
+  const table = () => cloud.admin.hgetall(cloud.keys.subscriptions);
+  const version = async () => (await table()).v;
+
+  it('has the services that take events, and a version that changes with them', async () => {
+    await register({ a: ['', 1000], '@/user.*': ['', 1000] });
+    expect(await table()).toEqual({ '@/user.*': '', v: expect.any(String) as string });
+    const first = await version();
+    await register({ '@/user.*': ['', 1000] }, { incarnation: 'me.3' });
+    expect(await version()).toBe(first);
+    await register({ '@mail/user.*': ['', 1000] });
+    expect(await version()).not.toBe(first);
+  });
+
+  it('that Redis has lost is put back by the next beat', async () => {
+    await beat({ '@/user.*': ['', 1000] });
+    expect(await table()).toHaveProperty('@/user.*');
+    expect(await cloud.admin.pttl(cloud.keys.subscriptions)).toBeGreaterThan(0);
+  });
+
+  it('forgets a service that has no node, and no other', async () => {
+    await register({ '@/a': ['', 1000], '@/b': ['', 1000] });
+    const first = await version();
+    await cloud.admin.del(cloud.keys.service('@/a'));
+    const forget = (service: string) =>
+      runScript(
+        cloud,
+        'forget',
+        [cloud.keys.subscriptions, cloud.keys.service(service)],
+        [service],
+      );
+    expect(await forget('@/b')).toBe(0);
+    expect(await version()).toBe(first);
+    expect(await forget('@/a')).toBe(1);
+    expect(await version()).not.toBe(first);
+    expect(Object.keys(await table()).sort()).toEqual(['@/b', 'v']);
+    expect(await forget('@/a')).toBe(0);
   });
 });
 

@@ -137,7 +137,9 @@ export class TestCloud {
    * a service with the next node that serves it.
    */
   async #isPassing(key: string): Promise<boolean> {
-    if (key.startsWith(`${this.prefix}F:`)) return true;
+    // The table of subscriptions outlives a restart of all that have some; both have a TTL.
+    if (key.startsWith(`${this.prefix}F:`) || key === this.keys.subscriptions)
+      return (await this.admin.pttl(key)) !== -1;
     const hadChildren = this.#hadChildren;
     return hadChildren && (key.startsWith(`${this.prefix}S:`) || (await this.admin.pttl(key)) > 0);
   }

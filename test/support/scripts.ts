@@ -78,6 +78,8 @@ export function runScript(
 export interface Ruled {
   readonly nodes: readonly string[];
   readonly again?: boolean;
+  /** Goes to all instead. */
+  readonly all?: boolean;
   readonly frame: string;
 }
 
@@ -120,7 +122,7 @@ export async function dispatch(
 ): Promise<Dispatched> {
   const keys = [cloud.keys.service(service), cloud.keys.fence(caller)];
   const header = `"${caller}.1",${JSON.stringify(service)},[`;
-  const rules = ruled.map(({ nodes, again = false }) => ({ nodes, again }));
+  const rules = ruled.map(({ nodes, again = false, all }) => (all ? { all } : { nodes, again }));
   const args = [
     ...[sequence, slots, ttlMs, cloud.keys.inboxPrefix, header],
     ...[frames.length, large, frames.join(',\n')],

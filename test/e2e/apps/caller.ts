@@ -55,6 +55,8 @@ takeOrders({
   sendRecord: (pattern: unknown, data: unknown, how: CallOptions) =>
     outcomeOf(clouds.send(pattern, record(data, how))),
   emit: (pattern: unknown, data: unknown) => outcomeOf(clouds.emit(pattern, data)),
+  broadcast: (pattern: unknown, data: unknown) =>
+    outcomeOf(clouds.emit(pattern, new CloudsRecordBuilder(data).setBroadcast().build())),
   /** A call to be given up later. */
   begin: (key: number, pattern: unknown, data: unknown) =>
     void calls.set(key, clouds.send(pattern, data).subscribe()),

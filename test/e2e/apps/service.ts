@@ -1,5 +1,5 @@
 /** A microservice with handlers of every kind, over Clouds and over Nest's own TCP transport. */
-import { Module } from '@nestjs/common';
+import { type LogLevel, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type MicroserviceOptions, Transport } from '@nestjs/microservices';
 import { CloudsContext, CloudsServer } from 'nestjs-clouds';
@@ -38,6 +38,8 @@ const hooked: Hooked[] = [];
 const note = (hook: Hooked['hook'], context: unknown) =>
   hooked.push({ hook, pattern: (context as CloudsContext).getPattern() });
 
+/** One for both: the last application that is made decides for all. */
+const logger: LogLevel[] | false = process.env.LOG_ERRORS ? ['error'] : false;
 const strategy = new CloudsServer(options);
 strategy.setOnProcessingStartHook((_transport, context, done) => {
   note('start', context);
@@ -47,12 +49,12 @@ strategy.setOnProcessingEndHook((_transport, context) => void note('end', contex
 
 const app = await NestFactory.createMicroservice<MicroserviceOptions>(ServiceModule, {
   strategy,
-  logger: false,
+  logger,
 });
 const peer = await NestFactory.createMicroservice<MicroserviceOptions>(PeerModule, {
   transport: Transport.TCP,
   options: { port: 0 },
-  logger: false,
+  logger,
 });
 await app.listen();
 await peer.listen();

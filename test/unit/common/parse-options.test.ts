@@ -12,7 +12,7 @@ const refused = (options: unknown) =>
 
 const LONGEST = 2 ** 31 - 1;
 const TOP =
-  'redis prefix service baseScore capacity heartbeatInterval drainTimeout maxPayload connectTimeout signing';
+  'redis prefix service baseScore capacity heartbeatInterval drainTimeout maxPayload connectTimeout signing group';
 const REDIS =
   'url host port path db prefix username password tls family sentinels name sentinelUsername ' +
   'sentinelPassword connectTimeout keepAlive connectionName';
@@ -33,6 +33,8 @@ describe('the defaults', () => {
     drainMs: 10_000,
     maxPayloadBytes: 1_048_576,
     connectMs: 10_000,
+    signing: undefined,
+    group: '',
   };
 
   it.each([
@@ -66,6 +68,7 @@ describe('options that are given', () => {
       maxPayload: 16 * 1024 * 1024,
       connectTimeout: LONGEST,
       signing: { keys: ['k'.repeat(32)], required: false },
+      group: 'mail',
     };
     expect(parseOptions(options)).toEqual({
       redis: { host: 'a.example', port: 6380, db: 4 },
@@ -82,6 +85,7 @@ describe('options that are given', () => {
       maxPayloadBytes: 16 * 1024 * 1024,
       connectMs: LONGEST,
       signing: { keys: ['k'.repeat(32)], isRequired: false },
+      group: 'mail',
     });
     expect(parseOptions({ capacity: 2 ** 20 }).capacity).toBe(2 ** 20);
   });

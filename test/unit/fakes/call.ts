@@ -82,6 +82,7 @@ export function fakeCall(
     deadlineMs: timeoutMs * Math.max(1, attempts),
     mayOutlastDeadline: false,
     attempts,
+    isBroadcast: false,
     ...some,
   };
   return new Call({ service, body, plan }, path, sink, performance.now());

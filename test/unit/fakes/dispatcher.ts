@@ -12,6 +12,7 @@ import { FakeRedis } from './redis.js';
 export class DispatchNotes implements DispatchListener {
   inFlight = 0;
   readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
+  readonly sent: Call[] = [];
   readonly unplaced: { call: Call; reason: Unplaced }[] = [];
   readonly refused: { call: Call; error: Error }[] = [];
   readonly forgotten: { call: Call; attempt: number }[] = [];
@@ -19,6 +20,11 @@ export class DispatchNotes implements DispatchListener {
   onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
     this.placed.push({ call, attempt, incarnation, isResent });
   }
+
+  onSent(call: Call): void {
+    this.sent.push(call);
+  }
+
   onUnplaced(call: Call, _attempt: number, reason: Unplaced): void {
     this.unplaced.push({ call, reason });
   }

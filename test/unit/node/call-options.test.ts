@@ -30,6 +30,7 @@ describe('the plan of a call', () => {
       attempts: 2,
       deadlineMs: 10_000,
       mayOutlastDeadline: true,
+      isBroadcast: false,
     });
   });
 
@@ -40,6 +41,7 @@ describe('the plan of a call', () => {
       attempts: 3,
       deadlineMs: 250,
       mayOutlastDeadline: false,
+      isBroadcast: false,
     });
   });
 

@@ -95,7 +95,7 @@ describe('a beat', () => {
     registry.add(leaving);
     heartbeat.start();
     const { keys, args } = only(redis.takeScripts('beat'));
-    expect(keys).toEqual(['t:N:node', 't:S:sum', 't:S:limited']);
+    expect(keys).toEqual(['t:N:node', 't:E', 't:S:sum', 't:S:limited']);
     expect(args).toEqual([
       'node.1',
       't:P:node.1',
@@ -104,8 +104,10 @@ describe('a beat', () => {
       1,
       '',
       997,
+      '',
       '!',
       7,
+      '',
     ]);
     heartbeat.stop();
   });

@@ -22,10 +22,35 @@ export class EventsController {
     this.journal.add({ handler: 'billing', data: order });
   }
 
+  @EventPattern<string>('audit.*')
+  audit(@Payload() data: unknown, @Ctx() context: CloudsContext): void {
+    this.journal.add({ handler: 'wildcard', data, pattern: context.getPattern() });
+  }
+
+  @EventPattern('order.paid')
+  thank(@Payload() data: unknown): void {
+    this.journal.add({ handler: 'default group', data });
+  }
+
+  @EventPattern('order.shipped', { group: 'mail' })
+  mail(@Payload() data: unknown): void {
+    this.journal.add({ handler: 'group mail', data });
+  }
+
   @EventPattern('event that fails')
   fail(@Payload() data: unknown): void {
     this.journal.add({ handler: 'failing', data });
     throw new Error('cannot do this');
+  }
+
+  @EventPattern<string>('event that fails twice')
+  failFirst(): void {
+    throw new Error('cannot do this');
+  }
+
+  @EventPattern<string>('event that fails twice')
+  failSecond(): Promise<void> {
+    return Promise.reject(new Error('nor that'));
   }
 }
 

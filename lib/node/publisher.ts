@@ -1,0 +1,92 @@
+import { messages } from '../common/messages.js';
+import { eventBody, requestBody } from '../protocol/encode.js';
+import type { Metadata } from '../protocol/frames.js';
+import { readSubscription } from '../protocol/subscriptions.js';
+import type { Text } from '../protocol/text.js';
+import { Call, type CallPath, type CallPlan, type ReplySink } from './call.js';
+import type { Caller } from './caller.js';
+import { Emission } from './emission.js';
+import type { Reporter } from './ports.js';
+import type { Route } from './route-table.js';
+import type { Subscriptions } from './subscriptions.js';
+
+/** An event, checked and encoded. */
+export interface Event {
+  readonly name: string;
+  readonly dataJson: Text;
+  readonly headers: Metadata | undefined;
+  readonly plan: CallPlan;
+}
+
+/** Sends events: to one node of every group that subscribes, or of the service of that name if none does. */
+export class Publisher {
+  constructor(
+    private readonly caller: Caller,
+    private readonly subscriptions: Subscriptions,
+    private readonly pathOf: (service: string) => CallPath,
+    private readonly reporter: Reporter,
+  ) {}
+
+  publish(event: Event, sink: ReplySink): void {
+    const { name } = event;
+    const { subscriptions } = this;
+    const emission = new Emission(
+      (route, one) => this.#send(event, route, one),
+      sink,
+      (service) => void this.#onDeserted(service),
+    );
+    emission.send(subscriptions.routesOf(name));
+    this.#look(event, {
+      value: () => undefined,
+      end: () => {
+        emission.send(subscriptions.routesOf(name));
+        if (!emission.hasTargets) emission.send([{ service: name, isWildcard: false }]);
+        emission.close();
+      },
+      error: (error) => emission.fail(error),
+    });
+  }
+
+  /** Finds out whether there is somebody new. */
+  #look({ name, dataJson, plan }: Event, sink: ReplySink): void {
+    const { subscriptions } = this;
+    const released: ReplySink = {
+      ...sink,
+      end: () => {
+        subscriptions.heldLength -= dataJson.length;
+        sink.end();
+      },
+      error: (error) => {
+        subscriptions.heldLength -= dataJson.length;
+        sink.error(error);
+      },
+    };
+    subscriptions.heldLength += dataJson.length;
+    this.caller.start(this.#call(name, '', plan, subscriptions, released));
+  }
+
+  #send({ name, dataJson, headers, plan }: Event, route: Route, sink: ReplySink): void {
+    const { service } = route;
+    const body = route.isWildcard
+      ? eventBody(headers, dataJson, name)
+      : requestBody(headers, dataJson);
+    // The table names it, so it may only be restarting.
+    if (service !== name) this.caller.expect(service);
+    this.caller.start(this.#call(service, body, plan, this.pathOf(service), sink));
+  }
+
+  #call(service: string, body: Text, plan: CallPlan, path: CallPath, sink: ReplySink): Call {
+    return new Call({ service, body, plan }, path, sink, performance.now());
+  }
+
+  async #onDeserted(service: string): Promise<void> {
+    const subscription = readSubscription(service);
+    if (subscription === undefined) return;
+    try {
+      const isForgotten = await this.subscriptions.forget(service);
+      if (isForgotten) this.reporter.error(new Error(messages.groupGone(subscription)));
+    } catch {
+      // The next event that nobody takes there tries again.
+    }
+  }
+}
