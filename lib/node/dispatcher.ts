@@ -188,7 +188,12 @@ export class Dispatcher {
     return true;
   }
 
+  /**
+   * As long as it is not known who has a call, everybody's refusal of it counts, also of somebody who was given the
+   * request by a third party: who asks for signatures does not want that.
+   */
   #mayBeQuiet(batch: Batch): boolean {
+    if (this.heads.areSigned) return false;
     return this.redis.canBeQuiet && this.#trusted.has(batch.service) && batch.canBeQuiet;
   }
 

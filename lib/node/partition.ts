@@ -94,7 +94,9 @@ export class Partition implements CallPath, Identity {
       this.#clock,
       options.maxPayloadBytes,
     );
-    this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter);
+    this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter, () =>
+      calls.onPathOpened(this),
+    );
     this.#dispatcher = this.#createDispatcher();
     this.subscriptions = new Subscriptions(redis, this.#keys, this, calls, options.maxWaiting);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);

@@ -140,8 +140,9 @@ export class ReplyQueue {
   #takeFor(to: string, frames: readonly Text[], batches: ReplyBatch[]): Text[] {
     let taken = 0;
     for (const some of inBatches(frames)) {
-      const text = this.signer.message(to, replyMessage(this.address.incarnation, some));
-      if (!this.flow.take(to, byteLength(text))) break;
+      const message = replyMessage(this.address.incarnation, some);
+      if (!this.flow.take(to, byteLength(message) + this.signer.sealBytes)) break;
+      const text = this.signer.message(to, message);
       const command: Command = ['publish', this.keys.inbox(to), text];
       batches.push({ to, text, command, message: this.keeper.keepRecent(text, some) });
       taken += some.length;

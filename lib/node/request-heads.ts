@@ -9,6 +9,10 @@ export class RequestHeads {
     private readonly signer: Signer,
   ) {}
 
+  get areSigned(): boolean {
+    return this.signer.isSigning;
+  }
+
   of(call: Call, now: number): string {
     const { id, service, body } = call;
     const attempt = call.isOneWay ? ONE_WAY : call.attempt;

@@ -43,10 +43,11 @@ export class DroppedMessage extends Error {
 export function decodeMessage(bytes: Buffer, maxBytes: number, verifier?: Verifier): Message {
   if (bytes.length > maxBytes) throw dropped('too-large', bytes);
   if (isDeeperThan(bytes, MAX_DATA_DEPTH + ENVELOPE_DEPTH)) throw dropped('too-deep', bytes);
-  const parts = parse(bytes.toString());
+  const text = bytes.toString();
+  const parts = parse(text);
   if (!Array.isArray(parts)) throw new DroppedMessage('malformed');
   if (parts[0] !== PROTOCOL_VERSION) throw dropped('unknown-version', bytes);
-  const reasons = unseal(parts, verifier);
+  const reasons = unseal(text, parts, verifier);
   const isRequests = parts[1] === MessageKind.REQUESTS;
   if (reasons.length > 0 && !isRequests) throw new DroppedMessage(reasons[0]!);
   const message = readMessage(parts, reasons);

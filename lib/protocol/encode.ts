@@ -34,9 +34,12 @@ export function requestHead(id: string, timeLeft: number | string, attempt: numb
   return `["${id}",${timeLeft},${attempt},`;
 }
 
-/** Frames as they stand in a message. The line feed, which no frame has, shows the script where one ends. */
+/** The line feed, which no frame has, shows the script, and who looks for signatures, where one ends. */
+const BETWEEN_FRAMES = ',\n';
+
+/** Frames as they stand in a message. */
 export function joinFrames(frames: readonly string[]): string {
-  return frames.join(',\n');
+  return frames.join(BETWEEN_FRAMES);
 }
 
 /** A whole request message, for frames that do not travel through the script; each is its head and body. */
@@ -46,7 +49,9 @@ export function requestMessage(
   frames: readonly (readonly [head: string, body: Text])[],
 ): Text {
   const parts: Text[] = [`[${PROTOCOL_VERSION},"${MessageKind.REQUESTS}",${redisMs},${header}`];
-  frames.forEach(([head, body], index) => parts.push(index > 0 ? `,${head}` : head, body, ']'));
+  frames.forEach(([head, body], index) =>
+    parts.push(index > 0 ? BETWEEN_FRAMES + head : head, body, ']'),
+  );
   return joinTexts([...parts, ']]']);
 }
 

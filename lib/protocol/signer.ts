@@ -6,6 +6,7 @@ import { LongText, type Text } from './text.js';
 /** RFC 2104, section 5: at least half of the hash. */
 const MAC_BYTES = 16;
 const US_PER_MS = 1000;
+const MAX_SEAL_BYTES = 60;
 /** A clock that is behind the last number by more was set back: what is signed in its future would be refused. */
 const MAX_LEAD_US = 1000 * US_PER_MS;
 
@@ -13,7 +14,12 @@ const MAX_LEAD_US = 1000 * US_PER_MS;
 export type Context = readonly [kind: 'request' | 'message' | 'beat', ...names: string[]];
 
 /** HMAC-SHA-256, cut to 16 bytes, in base64url. No part of a context has a line feed. */
-export function macOf(key: string, context: Context, signedUs: number, content: Text): string {
+export function macOf(
+  key: string,
+  context: Context,
+  signedUs: number | string,
+  content: Text,
+): string {
   const hmac = createHmac('sha256', key).update(`${context.join('\n')}\n${signedUs}\n`);
   const pieces = typeof content === 'string' ? [content] : content.pieces;
   for (const piece of pieces) hmac.update(piece instanceof Block ? piece.bytes : piece);
@@ -31,6 +37,16 @@ export class Signer {
     private readonly prefix: string,
     private readonly key?: string,
   ) {}
+
+  /** Whether it has a key. */
+  get isSigning(): boolean {
+    return this.key !== undefined;
+  }
+
+  /** By so much a message gets longer, at most, in bytes. */
+  get sealBytes(): number {
+    return this.key === undefined ? 0 : MAX_SEAL_BYTES;
+  }
 
   /** What stands before the body of a request: its seal stands around the time left. */
   requestHead(

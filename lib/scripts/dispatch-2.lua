@@ -290,7 +290,7 @@ local function framesOf(pieces)
     if text ~= NO_FRAME then texts[#texts + 1] = text end
   end
   if #texts == 1 then return texts[1] end
-  return #texts > 1 and table.concat(texts, ',') or nil
+  return #texts > 1 and table.concat(texts, ',\n') or nil
 end
 
 local results = {}

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { CloudsNode, IncomingRequest } from '../../lib/index.js';
 import { FAST_BEAT, useCloud } from '../support/cloud.js';
@@ -129,6 +130,35 @@ describe('a request', () => {
       spy.disconnect();
     },
   );
+
+  it('that is brought to other nodes, or back to its caller, is neither run twice nor ended by them', async () => {
+    const ran: string[] = [];
+    const serve = async (name: string) => {
+      const node = await cloud.connected(SIGNED);
+      await node.register('pay', async () => {
+        ran.push(name);
+        await delay(200);
+        return name;
+      });
+      return node;
+    };
+    const nodes = [await serve('a'), await serve('b')];
+    const caller = await cloud.connected(SIGNED);
+    const spy = cloud.admin.duplicate();
+    await spy.subscribe(...nodes.map(inboxOf));
+    spy.on('message', (_, text: string) => {
+      if (!text.startsWith('[1,"q"') || text.startsWith('[1,"q",0,')) return;
+      const late = text.replace(/^\[1,"q",\d+/, '[1,"q",0');
+      for (const one of [text, late]) void cloud.admin.publish(inboxOf(caller), one);
+      for (const node of nodes) void cloud.admin.publish(inboxOf(node), late);
+    });
+    for (let i = 0; i < 10; i++) {
+      ran.length = 0;
+      expect(await caller.send('pay', i)).toBe(ran[0]);
+      expect(ran).toHaveLength(1);
+    }
+    spy.disconnect();
+  });
 
   it('that was recorded is not run again, nor is one that was changed', async () => {
     const { node, ran } = await echo();

@@ -74,7 +74,7 @@ describe('a call that cannot be made', () => {
   it.each<[unknown, string]>([
     [
       { timout: 1 },
-      messages.unknownOption('timout', ['timeout', 'attempts', 'deadline', 'headers']),
+      messages.unknownOption('timout', ['timeout', 'attempts', 'deadline', 'headers', 'broadcast']),
     ],
     [
       { attempts: 0 },

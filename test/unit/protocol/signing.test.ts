@@ -25,6 +25,7 @@ const [KEY, OTHER_KEY] = ['k'.repeat(32), 'o'.repeat(32)];
 const PREFIX = 't:';
 const [CALLER, NODE] = ['caller.1', 'node.7'];
 const LIMIT = 2 ** 24;
+const TIME_LEFT_MS = 60_000;
 
 let signer: Signer;
 let verifier: Verifier;
@@ -40,7 +41,7 @@ function verifierOf({ keys = [KEY], isRequired = true, to = NODE, prefix = PREFI
 
 function requestOf(data: unknown, metadata?: Record<string, string>, by = signer): Text {
   const body = requestBody(metadata, encodeData(data, LIMIT));
-  const head = by.requestHead(CALLER, 'sum', ['id', 500, 1], body);
+  const head = by.requestHead(CALLER, 'sum', ['id', TIME_LEFT_MS, 1], body);
   return requestMessage(0, requestHeader(CALLER, 'sum'), [[head, body]]);
 }
 
@@ -159,6 +160,17 @@ describe.each(MESSAGES)('%s', (_, make) => {
     expect(refusal(make())).toBeUndefined();
   });
 
+  it('that comes again is known as that, or too old, although the clock of the receiver was set back', async () => {
+    const text = make();
+    expect(refusal(text)).toBeUndefined();
+    for (let i = 0; i < 4; i++) {
+      await pass(30_000);
+      refusal(make());
+    }
+    vi.setSystemTime(Date.now() - 110_000);
+    expect(['stale', 'replayed']).toContain(refusal(text));
+  });
+
   it('is taken under each key, while keys are changed', () => {
     const changing = verifierOf({ keys: [OTHER_KEY, KEY] });
     expect(refusal(make(), changing)).toBeUndefined();
@@ -174,13 +186,49 @@ describe('a request', () => {
     ['caller', CALLER, 'caller.2'],
     ['service', '"sum"', '"sub"'],
     ['id', '"id"', '"di"'],
-    ['time left', '[500,', '[501,'],
+    ['time left', '[60000,', '[60001,'],
     ['attempt', '],1,', '],2,'],
     ['header', '"x"', '"y"'],
     ['data', '[1]]', '[2]]'],
   ])('with another %s is dropped', (_, from, to) => {
     expect(replaced(from, to)).not.toBe(replaced(from, from));
     expect(refusal(replaced(from, to))).toBe('tampered');
+  });
+
+  it.each([
+    ['null', 'Infinity', '1e999'],
+    ['0', 'minus zero', '-0'],
+    ['0', 'another 0', '0.0'],
+    ['0', 'a space and 0', ' 0'],
+  ])('with %s that is made %s, which is written in the same way, is dropped', (data, _, other) => {
+    const text = String(requestOf({ a: JSON.parse(data) as unknown }));
+    const changed = text.replace(`{"a":${data}}`, `{"a":${other}}`);
+    expect(changed).not.toBe(text);
+    expect(refusal(changed)).toBe('tampered');
+  });
+
+  it('that is hidden in another, so that it is read in its place, is not run', () => {
+    const genuine = signer.requestHead(CALLER, 'sum', ['id', TIME_LEFT_MS, 1], '0,1') + '0,1]';
+    const forged = '["forged",60000,1,0,2]';
+    const head = `[1,"q",0,${requestHeader(CALLER, 'sum')}`;
+    const { frames } = read(
+      `${head}${['[0', genuine, `0],${forged},2`].join(',\n')}]]`,
+    ) as RequestMessage;
+    expect(frames.map(([id]) => id)).toEqual(['id']);
+  });
+
+  it('in a text that is written in another way is dropped', () => {
+    const text = String(requestOf(1));
+    expect(refusal(text.replace('[1,"q"', '[1, "q"'))).toBe('unsigned');
+    expect(refusal(text.replace(/$/, ' '))).toBe('unsigned');
+  });
+
+  it('that was dispatched anew after its time is not run', async () => {
+    const body = requestBody(undefined, '1');
+    const head = signer.requestHead(CALLER, 'sum', ['id', 500, 1], body);
+    await pass(500 + MAX_AHEAD_MS + 1);
+    const text = requestMessage(Date.now(), requestHeader(CALLER, 'sum'), [[head, body]]);
+    expect(refusal(text)).toBe('stale');
   });
 
   it('of many does not take the others with it', () => {
