@@ -12,7 +12,9 @@ import type { CloudsOptions } from './common/options.js';
 import { CloudsClient } from './nest/clouds.client.js';
 import { logFor } from './nest/clouds.events.js';
 import { CloudsServer } from './nest/clouds.server.js';
+import { isInjected } from './nest/injections.js';
 import { CloudsNode } from './node/node.js';
+import { openScopes } from './node/request-scope.js';
 
 const BEFORE_ROOT = -1;
 
@@ -31,7 +33,7 @@ export type CloudsModuleOptions = typeof configurable.OPTIONS_TYPE;
 export type CloudsModuleAsyncOptions = typeof configurable.ASYNC_OPTIONS_TYPE;
 
 function createNode(options: CloudsOptions): CloudsNode {
-  const node = new CloudsNode(options);
+  const node = new CloudsNode(options, { makesCalls: false });
   logFor(node, new Logger(CloudsModule.name));
   return node;
 }
@@ -85,6 +87,9 @@ export class CloudsModule implements OnModuleDestroy {
     @Inject(ModulesContainer) modules: ModulesContainer,
   ) {
     putBeforeRoot(modules);
+    // Whoever imports the module to drain a server need not pay for calls that nobody makes.
+    if (isInjected([CloudsClient, CloudsNode], modules, [CloudsModule, CloudsCoreModule]))
+      openScopes();
   }
 
   /**

@@ -29,6 +29,10 @@ export function integer(
   throw bad(path, `a whole number from ${least} to ${most}`, value);
 }
 
+export function flag(path: string, value: unknown): void {
+  if (typeof value !== 'boolean') throw bad(path, 'true or false', value);
+}
+
 export function object(path: string, value: unknown): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     // A string is not shown: whoever gives one for all the options gives a URL, with its password.

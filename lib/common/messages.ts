@@ -100,6 +100,14 @@ export const messages = {
 
   cancelled: (service: string) => `the call to ${quoted(service)} was cancelled.`,
 
+  cancelledWith: (service: string, request: string) =>
+    `the call to ${quoted(service)} was cancelled, as the request to ${quoted(request)} is that it was made for. ` +
+    'Make calls that shall outlive their request with "detached".',
+
+  noTimeLeft: (service: string, request: string) =>
+    `the call to ${quoted(service)} was not sent: the request to ${quoted(request)} that it was made for has no time left. ` +
+    'Give that more time, or make calls that shall outlive their request with "detached".',
+
   drained: (service: string) =>
     `the node stopped before its handler of ${quoted(service)} had finished. Raise drainTimeout, or make the handler shorter.`,
 

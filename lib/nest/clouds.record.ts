@@ -50,6 +50,12 @@ export class CloudsRecordBuilder<TData = unknown> {
     return this;
   }
 
+  /** Made in a handler, the call may outlive the request that is handled: see `CallOptions.detached`. */
+  setDetached(detached = true): this {
+    this.#options.detached = detached;
+    return this;
+  }
+
   build(): CloudsRecord<TData> {
     return new CloudsRecord(this.data as TData, { ...this.#options });
   }

@@ -32,7 +32,10 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   constructor(nodeOrOptions: CloudsNode | CloudsOptions = {}) {
     super();
     this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
-    this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
+    this.node =
+      nodeOrOptions instanceof CloudsNode
+        ? nodeOrOptions
+        : new CloudsNode(nodeOrOptions, { makesCalls: false });
     if (this.ownsNode) logFor(this.node, this.logger);
     followStatus(this.node, (status) => this._status$.next(status));
   }

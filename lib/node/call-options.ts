@@ -2,7 +2,7 @@ import { MINUTE } from '../common/durations.js';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { type ResolvedOptions, UNLIMITED_ATTEMPTS } from '../common/options.js';
-import { bad, duration, object } from '../common/checks.js';
+import { duration, flag, object } from '../common/checks.js';
 import { parseAttempts } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
@@ -29,6 +29,11 @@ export interface CallOptions {
   headers?: Metadata;
   /** Whether an event goes to every node that takes it, instead of to one of each group. Default: false. */
   broadcast?: boolean;
+  /**
+   * Whether a call that is made in a handler may outlive the request that is handled: it is neither cut to the time
+   * that this has left, nor cancelled with it. Default false.
+   */
+  detached?: boolean;
 }
 
 const CALL_KEYS: readonly (keyof CallOptions)[] = [
@@ -37,6 +42,7 @@ const CALL_KEYS: readonly (keyof CallOptions)[] = [
   'deadline',
   'headers',
   'broadcast',
+  'detached',
 ];
 
 /** For whoever has nothing to say: what follows from it is worked out once. */
@@ -58,7 +64,7 @@ export function callPlan(
 }
 
 function parseBroadcast(isOneWay: boolean, broadcast = false): boolean {
-  if (broadcast !== true && broadcast !== false) throw bad('broadcast', 'true or false', broadcast);
+  flag('broadcast', broadcast);
   if (broadcast && !isOneWay) throw new CloudsBadOptionsError(messages.broadcastCall());
   return broadcast;
 }
@@ -87,6 +93,7 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.timeout !== undefined) duration('timeout', options.timeout);
   if (options.deadline !== undefined) duration('deadline', options.deadline);
   if (options.attempts !== undefined) parseAttempts('attempts', options.attempts);
+  if (options.detached !== undefined) flag('detached', options.detached);
   if (options.headers !== undefined) checkHeaders(options.headers);
 }
 

@@ -85,6 +85,11 @@ export class Caller implements CallListener {
     if (!call.isSettled) this.#finish(call, call.place);
   }
 
+  /** The same, and whoever waits is told why. */
+  abort(call: Call, reason: CloudsError): void {
+    this.#fail(call, reason);
+  }
+
   /** Ends every call with the error that `reason` makes for it, and the timer. */
   close(reason: (call: Call) => CloudsError = closedDuringCall): void {
     for (const call of this.#table.all()) this.#fail(call, reason(call));

@@ -24,6 +24,7 @@ import type { Outbox } from './outbox.js';
 import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
+import { withinRequest } from './request-scope.js';
 
 /**
  * Of its time that is left a request may wait so much for its start. A node with more work than it can do would
@@ -222,7 +223,7 @@ export class Executor implements Responder {
     // Cancelled while it waited. Whoever has come back for its answer is to have it.
     if (!request.isWanted) return this.#settle(request, undefined);
     try {
-      handler(request);
+      withinRequest(request, handler);
     } catch (error) {
       this.fail(request, error);
     }

@@ -1,3 +1,4 @@
+import { guarded } from '../common/guarded.js';
 import { type Metadata, NO_METADATA, ONE_WAY, type RequestFrame } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import type { PointCount } from './points.js';
@@ -47,7 +48,9 @@ export class IncomingRequest {
   readonly #responder: Responder;
   #abort: AbortController | undefined;
   #cancelReason: Error | undefined;
-  #onCancel: (() => void) | undefined;
+  #onCancel: Set<() => void> | undefined;
+  /** When the caller stops waiting, on the clock of `performance.now()`. */
+  readonly #endsAt: number;
 
   constructor(frame: RequestFrame, { from, registration, ageMs }: Origin, responder: Responder) {
     const [id, timeLeftMs, attempt, metadata, data, event] = frame;
@@ -60,6 +63,7 @@ export class IncomingRequest {
     this.isOneWay = attempt === ONE_WAY;
     this.attempt = this.isOneWay ? 1 : attempt;
     this.deadline = Date.now() + timeLeftMs - ageMs;
+    this.#endsAt = performance.now() + timeLeftMs - ageMs;
     this.#responder = responder;
   }
 
@@ -75,6 +79,15 @@ export class IncomingRequest {
   /** @internal Whether somebody waits for the answer. */
   get isWanted(): boolean {
     return !this.isCancelled || this.isRepeated;
+  }
+
+  /**
+   * @internal What the caller still gives the request, in ms. Without end once it has begun to stream, as streams may
+   * go on after the deadline, and when nobody waits for an end: after it, and for one-way requests.
+   */
+  get timeLeftMs(): number {
+    const isWaitedFor = this.values === 0 && !this.isOneWay && !this.isSettled;
+    return isWaitedFor ? this.#endsAt - performance.now() : Infinity;
   }
 
   /** Fires when nobody waits for the reply any more, or when the node has to stop. */
@@ -104,10 +117,11 @@ export class IncomingRequest {
     this.#responder.fail(this, error);
   }
 
-  /** Calls `callback` once, when the request is cancelled. There is one callback. */
-  onCancel(callback: () => void): void {
-    this.#onCancel = callback;
+  /** Calls `callback` once, when the request is cancelled; at once if it is. Returns a function that takes it back. */
+  onCancel(callback: () => void): () => void {
     if (this.isCancelled) callback();
+    else (this.#onCancel ??= new Set()).add(callback);
+    return () => this.#onCancel?.delete(callback);
   }
 
   /** @internal The caller has sent the request again: it has found no other node, or has a new inbox. */
@@ -122,6 +136,8 @@ export class IncomingRequest {
     if (this.isCancelled) return;
     this.#cancelReason = reason;
     this.#abort?.abort(reason);
-    this.#onCancel?.();
+    const callbacks = this.#onCancel;
+    this.#onCancel = undefined;
+    for (const callback of callbacks ?? []) guarded(callback);
   }
 }

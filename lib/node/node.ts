@@ -28,6 +28,7 @@ import type { Reporter } from './ports.js';
 import { PromiseSink } from './promise-sink.js';
 import { Publisher } from './publisher.js';
 import { Registration, type RequestHandler } from './registry.js';
+import { openScopes, outsideOfRequests } from './request-scope.js';
 import { Session } from './session.js';
 
 /** How long `close()` waits for one-way calls to reach Redis. */
@@ -66,9 +67,13 @@ export class CloudsNode {
   #leaving: Promise<void> | undefined;
   #isDraining = false;
 
-  /** @throws CloudsBadOptionsError. Nothing is connected yet. */
-  constructor(options: CloudsOptions = {}) {
+  /**
+   * Nothing is connected yet. With `makesCalls: false` requests have a scope only once somebody has made a call.
+   * @throws CloudsBadOptionsError
+   */
+  constructor(options: CloudsOptions = {}, /* @internal */ { makesCalls } = { makesCalls: true }) {
     this.options = parseOptions(options);
+    if (makesCalls) openScopes();
     this.#link = new Link(this.options.redis, this.options.connectMs);
     this.#caller = new Caller(this.options, {
       moved: (call, reason) => this.#onMoved(call, reason),
@@ -160,7 +165,7 @@ export class CloudsNode {
    * @throws CloudsClosedError if `close()` was called meanwhile.
    */
   connect(): Promise<void> {
-    return this.#session.connect();
+    return outsideOfRequests(() => this.#session.connect());
   }
 
   /**

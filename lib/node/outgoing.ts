@@ -6,7 +6,9 @@ import { encodeData } from '../protocol/payload.js';
 import { Call, type CallPath, type CallPlan, type ReplySink } from './call.js';
 import { callBody, type CallOptions, callPlan, NO_OPTIONS } from './call-options.js';
 import type { Caller } from './caller.js';
+import { inheritedHeaders, NestedCall } from './nested-call.js';
 import type { Publisher } from './publisher.js';
+import { openScopes, outsideOfRequests, requestInScope } from './request-scope.js';
 
 /** What calls need of the connection. */
 interface Connection {
@@ -39,16 +41,31 @@ export class Outgoing {
     isOneWay: boolean,
     sink: ReplySink,
   ): () => void {
+    const request = requestInScope();
+    const nested = request && new NestedCall(request, service, sink);
     let call: Call;
     try {
       this.#check(service);
-      const plan = this.#planOf(isOneWay, options);
-      const body = callBody(data, options.headers, this.options.maxPayloadBytes);
-      call = new Call({ service, body, plan }, this.pathOf(service), sink, performance.now());
+      const own = this.#planOf(isOneWay, options);
+      const plan = nested ? nested.plan(own, options) : own;
+      const headers = nested ? nested.headers(options.headers) : options.headers;
+      const body = callBody(data, headers, this.options.maxPayloadBytes);
+      const path = this.pathOf(service);
+      call = new Call({ service, body, plan }, path, nested ?? sink, performance.now());
     } catch (error) {
       sink.error(error);
       return () => undefined;
     }
+    if (nested === undefined) return this.#send(call);
+    return nested.start(
+      () => this.#send(call),
+      (reason) => this.caller.abort(call, reason),
+    );
+  }
+
+  /** Returns a function that cancels the call. */
+  #send(call: Call): () => void {
+    openScopes();
     this.#connectIfIdle();
     this.caller.start(call);
     return () => this.caller.cancel(call);
@@ -56,14 +73,18 @@ export class Outgoing {
 
   publish(name: string, data: unknown, options: CallOptions, sink: ReplySink): void {
     const { maxPayloadBytes } = this.options;
-    const { headers } = options;
+    const request = requestInScope();
+    const headers = request ? inheritedHeaders(request, options.headers) : options.headers;
     try {
       this.#check(name);
       const plan = this.#planOf(true, options);
       if (headers) callBody(data, headers, maxPayloadBytes);
       const dataJson = encodeData(data, maxPayloadBytes);
-      this.#connectIfIdle();
-      this.publisher.publish({ name, dataJson, headers, plan }, sink);
+      openScopes();
+      outsideOfRequests(() => {
+        this.#connectIfIdle();
+        this.publisher.publish({ name, dataJson, headers, plan }, sink);
+      });
     } catch (error) {
       sink.error(error);
     }

@@ -178,6 +178,7 @@ export class Orders {
       .setTimeout(500)
       .setDeadline(2000)
       .setHeaders({ 'x-request-id': 'a1' })
+      .setDetached()
       .setData([4])
       .build();
     return this.clouds.send<number, CloudsRecord<number[]>>('sum', record);

@@ -74,7 +74,14 @@ describe('a call that cannot be made', () => {
   it.each<[unknown, string]>([
     [
       { timout: 1 },
-      messages.unknownOption('timout', ['timeout', 'attempts', 'deadline', 'headers', 'broadcast']),
+      messages.unknownOption('timout', [
+        'timeout',
+        'attempts',
+        'deadline',
+        'headers',
+        'broadcast',
+        'detached',
+      ]),
     ],
     [
       { attempts: 0 },
