@@ -31,8 +31,26 @@ export default tseslint.config(
   },
   {
     // Nest reads constructor parameter types at run time: a type-only import would erase them.
-    files: ['sample/**/*.ts', 'test/e2e/apps/**/*.ts'],
+    files: ['sample/**/*.ts', 'test/e2e/apps/**/*.ts', 'test/contract/**/*.ts'],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
+  },
+  {
+    // The promises of `it` and `describe` of node:test are looked after by their runner.
+    files: ['test/contract/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: 'package',
+              package: 'node:test',
+              name: ['it', 'describe', 'before', 'beforeEach'],
+            },
+          ],
+        },
+      ],
+    },
   },
   {
     files: ['**/*.mjs'],

@@ -8,17 +8,17 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { CloudsOptions } from './common/options.js';
 import { CloudsClient } from './nest/clouds.client.js';
 import { logFor } from './nest/clouds.events.js';
 import { CloudsServer } from './nest/clouds.server.js';
 import { isInjected } from './nest/injections.js';
+import { type CloudsTransportOptions, splitOptions } from './nest/packets.js';
 import { CloudsNode } from './node/node.js';
 import { openScopes } from './node/request-scope.js';
 
 const BEFORE_ROOT = -1;
 
-const configurable = new ConfigurableModuleBuilder<CloudsOptions>({ moduleName: 'Clouds' })
+const configurable = new ConfigurableModuleBuilder<CloudsTransportOptions>({ moduleName: 'Clouds' })
   .setClassMethodName('forRoot')
   .setFactoryMethodName('createCloudsOptions')
   .setExtras({ isGlobal: false }, (definition, { isGlobal }) => ({
@@ -27,13 +27,13 @@ const configurable = new ConfigurableModuleBuilder<CloudsOptions>({ moduleName: 
   }))
   .build();
 
-/** Options of `CloudsModule.forRoot`: those of the node, and `isGlobal`. */
+/** Options of `CloudsModule.forRoot`: those of the node, `serializer` and `deserializer`, and `isGlobal`. */
 export type CloudsModuleOptions = typeof configurable.OPTIONS_TYPE;
 /** Options of `CloudsModule.forRootAsync`: `useFactory`, `useClass` or `useExisting`, and `isGlobal`. */
 export type CloudsModuleAsyncOptions = typeof configurable.ASYNC_OPTIONS_TYPE;
 
-function createNode(options: CloudsOptions): CloudsNode {
-  const node = new CloudsNode(options, { makesCalls: false });
+function createNode(options: CloudsTransportOptions): CloudsNode {
+  const node = new CloudsNode(splitOptions(options).node, { makesCalls: false });
   logFor(node, new Logger(CloudsModule.name));
   return node;
 }
@@ -44,13 +44,15 @@ function createNode(options: CloudsOptions): CloudsNode {
     { provide: CloudsNode, useFactory: createNode, inject: [configurable.MODULE_OPTIONS_TOKEN] },
     {
       provide: CloudsClient,
-      useFactory: (node: CloudsNode) => new CloudsClient(node),
-      inject: [CloudsNode],
+      useFactory: (node: CloudsNode, options: CloudsTransportOptions) =>
+        new CloudsClient(node, splitOptions(options).packets),
+      inject: [CloudsNode, configurable.MODULE_OPTIONS_TOKEN],
     },
     {
       provide: CloudsServer,
-      useFactory: (node: CloudsNode) => new CloudsServer(node),
-      inject: [CloudsNode],
+      useFactory: (node: CloudsNode, options: CloudsTransportOptions) =>
+        new CloudsServer(node, splitOptions(options).packets),
+      inject: [CloudsNode, configurable.MODULE_OPTIONS_TOKEN],
     },
   ],
   exports: [CloudsNode, CloudsClient, CloudsServer],

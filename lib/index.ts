@@ -30,6 +30,7 @@ export { CloudsClient } from './nest/clouds.client.js';
 export { CloudsContext } from './nest/clouds.context.js';
 export { type CloudsEventsMap, CloudsStatus } from './nest/clouds.events.js';
 export { CloudsRecord, CloudsRecordBuilder } from './nest/clouds.record.js';
+export type { CloudsPacketOptions, CloudsTransportOptions } from './nest/packets.js';
 export { CLOUDS_TRANSPORT, CloudsServer } from './nest/clouds.server.js';
 export type { ReplySink } from './node/call.js';
 export type { CallOptions } from './node/call-options.js';

@@ -137,6 +137,11 @@ export const messages = {
   unserializable: (reason: string) =>
     `the data cannot be written as JSON: ${reason}. Send plain values, arrays and objects.`,
 
+  serializerFailed: () => 'the "serializer" of this application has thrown.',
+
+  deserializerFailed: () =>
+    'the "deserializer" of this application has thrown. Does it belong to the serializer of the other side?',
+
   tooDeep: (limit: number) => `it is nested deeper than ${limit} levels`,
 
   malformedRequest: () =>

@@ -6,13 +6,19 @@ import {
   type WritePacket,
 } from '@nestjs/microservices';
 import { connectable, defer, Observable, type Observer, Subject } from 'rxjs';
-import type { CloudsOptions } from '../common/options.js';
 import { type CallOptions, NO_OPTIONS } from '../node/call-options.js';
 import type { ReplySink } from '../node/call.js';
 import { CloudsNode } from '../node/node.js';
 import type { Metadata } from '../protocol/frames.js';
+import { ClientPackets } from './client-packets.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 import { CloudsRecord } from './clouds.record.js';
+import {
+  checkPacketOptions,
+  type CloudsPacketOptions,
+  type CloudsTransportOptions,
+  splitOptions,
+} from './packets.js';
 
 /** A packet as Nest's dispatch hook leaves it; the hook is there from Nest 12.0.4 on. */
 type HookedPacket = ReadPacket & { metadata?: Metadata };
@@ -21,6 +27,7 @@ type HookedPacket = ReadPacket & { metadata?: Metadata };
 export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
+  private readonly packets: ClientPackets | undefined;
   private readonly conversions: Conversions = {
     response: (value) => this.serializeResponse(value) as unknown,
     error: (error) => this.serializeError(error) as unknown,
@@ -28,13 +35,22 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   /**
    * With options the client makes a node of its own; with a node it shares that one, and leaves its
-   * closing to others. Nothing is connected yet.
+   * closing to others. `packets` is for a serializer or deserializer beside a node. Nothing is connected yet.
    * @throws CloudsBadOptionsError
    */
-  constructor(nodeOrOptions: CloudsNode | CloudsOptions = {}) {
+  constructor(
+    nodeOrOptions: CloudsNode | CloudsTransportOptions = {},
+    packets?: CloudsPacketOptions,
+  ) {
     super();
-    this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
-    this.node = nodeOrOptions instanceof CloudsNode ? nodeOrOptions : new CloudsNode(nodeOrOptions);
+    const own = nodeOrOptions instanceof CloudsNode ? undefined : splitOptions(nodeOrOptions);
+    const given = { ...own?.packets, ...packets };
+    checkPacketOptions(given);
+    this.initializeSerializer(given);
+    this.initializeDeserializer(given);
+    this.packets = ClientPackets.of(given);
+    this.ownsNode = own !== undefined;
+    this.node = own ? new CloudsNode(own.node) : (nodeOrOptions as CloudsNode);
     if (this.ownsNode) logFor(this.node, new Logger(CloudsClient.name));
     followStatus(this.node, (status) => this._status$.next(status));
   }
@@ -117,7 +133,8 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   protected async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
     const options = optionsOf(packet, NO_OPTIONS);
-    await this.node.publish(this.serviceOf(packet), dataOf(packet), options);
+    const data = this.packets ? await this.packets.event(plain(packet)) : dataOf(packet);
+    await this.node.publish(this.serviceOf(packet), data, options);
     return undefined as T;
   }
 
@@ -139,7 +156,11 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   private dispatch(packet: ReadPacket, options: CallOptions, sink: ReplySink): () => void {
     const service = this.serviceOf(packet);
-    return this.node.request(service, dataOf(packet), optionsOf(packet, options), sink);
+    const merged = optionsOf(packet, options);
+    if (!this.packets) return this.node.request(service, dataOf(packet), merged, sink);
+    const send = (data: unknown, replies: ReplySink) =>
+      this.node.request(service, data, merged, replies);
+    return this.packets.request(this.assignPacketId(plain(packet)), send, sink);
   }
 
   private serviceOf(packet: ReadPacket): string {
@@ -185,6 +206,11 @@ function isMissing(value: unknown): boolean {
 
 function dataOf({ data }: ReadPacket): unknown {
   return data instanceof CloudsRecord ? data.data : data;
+}
+
+/** The packet that a serializer gets: without the record around its data. */
+function plain(packet: ReadPacket): ReadPacket {
+  return { ...packet, data: dataOf(packet) };
 }
 
 /** What the record says, under what the method says, and with what the hook attached. */

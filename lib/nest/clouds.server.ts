@@ -1,15 +1,21 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
-import { isObservable, type Observable, type Unsubscribable } from 'rxjs';
+import { isObservable, type Observable, type Subscription } from 'rxjs';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import type { CloudsOptions } from '../common/options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
 import { isWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
+import {
+  checkPacketOptions,
+  type CloudsPacketOptions,
+  type CloudsTransportOptions,
+  splitOptions,
+} from './packets.js';
+import { ServerPackets } from './server-packets.js';
 
 /** Identifies the transport to Nest and to instrumentation. */
 export const CLOUDS_TRANSPORT = Symbol('clouds');
@@ -23,19 +29,27 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   protected override readonly logger = new Logger(CloudsServer.name);
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
+  private readonly packets: CloudsPacketOptions;
 
   /**
    * With options the server makes a node of its own; with a node it shares that one, and leaves its
-   * closing to others. Nothing is connected yet.
+   * closing to others. `packets` is for a serializer or deserializer beside a node. Nothing is connected yet.
    * @throws CloudsBadOptionsError
    */
-  constructor(nodeOrOptions: CloudsNode | CloudsOptions = {}) {
+  constructor(
+    nodeOrOptions: CloudsNode | CloudsTransportOptions = {},
+    packets?: CloudsPacketOptions,
+  ) {
     super();
-    this.ownsNode = !(nodeOrOptions instanceof CloudsNode);
-    this.node =
-      nodeOrOptions instanceof CloudsNode
-        ? nodeOrOptions
-        : new CloudsNode(nodeOrOptions, { makesCalls: false });
+    const own = nodeOrOptions instanceof CloudsNode ? undefined : splitOptions(nodeOrOptions);
+    this.packets = { ...own?.packets, ...packets };
+    checkPacketOptions(this.packets);
+    this.initializeSerializer(this.packets);
+    this.initializeDeserializer(this.packets);
+    this.ownsNode = own !== undefined;
+    this.node = own
+      ? new CloudsNode(own.node, { makesCalls: false })
+      : (nodeOrOptions as CloudsNode);
     if (this.ownsNode) logFor(this.node, this.logger);
     followStatus(this.node, (status) => this._status$.next(status));
   }
@@ -84,10 +98,11 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   private async serve(pattern: string): Promise<void> {
     const handler = this.messageHandlers.get(pattern)!;
     const handle = (request: IncomingRequest) => this.handle(handler, request);
-    if (!handler.isEventHandler) return this.node.serve(pattern, handle);
+    const run = ServerPackets.around(this.packets, this.logger, handle);
+    if (!handler.isEventHandler) return this.node.serve(pattern, run);
     const group = groupOf(pattern, handler);
-    await this.node.serveEvents(pattern, handle, { group });
-    if (!isWildcard(pattern)) await this.node.serve(pattern, handle);
+    await this.node.serveEvents(pattern, run, { group });
+    if (!isWildcard(pattern)) await this.node.serve(pattern, run);
   }
 
   private async withdraw(pattern: string): Promise<void> {
@@ -155,7 +170,8 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       },
     });
     request.onCancel(() => {
-      if (request.isSettled) return;
+      // Not `isSettled`: a node that has to stop answers first.
+      if (subscription.closed) return;
       inContext(() => {
         this.unsubscribe(subscription);
         request.end();
@@ -165,7 +181,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   }
 
   /** A teardown of the application that throws must not stop the cancelling of other requests. */
-  private unsubscribe(subscription: Unsubscribable): void {
+  private unsubscribe(subscription: Subscription): void {
     try {
       subscription.unsubscribe();
     } catch (error) {

@@ -68,6 +68,12 @@ export const servers = [
   new CloudsServer({ redis: 'redis://127.0.0.1:6379', service: { callbackTimeout: 5000 } }),
   new CloudsServer({ capacity: 10, baseScore: 100, drainTimeout: 1000, heartbeatInterval: 500 }),
   new CloudsServer(new CloudsNode({ prefix: 'a:' })),
+  new CloudsServer({ prefix: 'a:', serializer: { serialize: (packet: object) => packet } }),
+  new CloudsServer(new CloudsNode(), {
+    deserializer: { deserialize: (packet: Buffer) => Promise.resolve(packet) },
+  }),
+  // @ts-expect-error: a serializer has a method of this name
+  new CloudsServer({ serializer: { deserialize: () => undefined } }),
   // @ts-expect-error: the option is called `redis`
   new CloudsServer({ host: '127.0.0.1' }),
   // @ts-expect-error: milliseconds are a number
@@ -108,6 +114,7 @@ export const modules = [
   CloudsModule.forRoot(),
   CloudsModule.forRoot({ redis: 'redis://127.0.0.1:6379', service: { callbackTimeout: 5000 } }),
   CloudsModule.forRoot({ isGlobal: true, prefix: 'a:' }),
+  CloudsModule.forRoot({ serializer: { serialize: (packet: object) => JSON.stringify(packet) } }),
   CloudsModule.forRootAsync({ useFactory: () => ({ redis: 'redis://127.0.0.1:6379' }) }),
   CloudsModule.forRootAsync({
     isGlobal: true,

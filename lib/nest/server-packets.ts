@@ -1,0 +1,189 @@
+import type { Deserializer, Serializer } from '@nestjs/microservices';
+import { CloudsUnserializableError } from '../common/errors.js';
+import { messages } from '../common/messages.js';
+import { isPromiseLike } from '../node/handlers.js';
+import { IncomingRequest, type Responder } from '../node/incoming-request.js';
+import type { RequestHandler } from '../node/registry.js';
+import { type Metadata, NO_METADATA, ONE_WAY } from '../protocol/frames.js';
+import { InTurn } from './in-turn.js';
+import {
+  type CloudsPacketOptions,
+  isForeignReply,
+  replyToWire,
+  requestFromWire,
+} from './packets.js';
+
+/** Where the errors of a serializer go: Nest's logger, as far as it is needed. */
+interface ErrorLog {
+  error(error: unknown): void;
+}
+
+/** Has the deserializer of an application read requests, and its serializer write replies. */
+export class ServerPackets {
+  readonly #options: CloudsPacketOptions;
+
+  private constructor(
+    options: CloudsPacketOptions,
+    private readonly log: ErrorLog,
+  ) {
+    this.#options = options;
+  }
+
+  /** The handler itself for options that leave packets as they are. */
+  static around(
+    options: CloudsPacketOptions,
+    log: ErrorLog,
+    handle: RequestHandler,
+  ): RequestHandler {
+    if (!options.serializer && !options.deserializer) return handle;
+    const packets = new ServerPackets(options, log);
+    return (request) => packets.#receive(request, handle);
+  }
+
+  #receive(request: IncomingRequest, handle: RequestHandler): void {
+    const { deserializer } = this.#options;
+    if (!deserializer) return this.#run(request, packetOf(request), handle);
+    const fail = (error: unknown) => {
+      this.log.error(error);
+      request.fail(new CloudsUnserializableError(messages.deserializerFailed()));
+    };
+    try {
+      const packet = read(request, deserializer);
+      if (!isPromiseLike(packet)) return this.#run(request, packet as Packet, handle);
+      packet.then((read) => this.#run(request, read as Packet, handle)).then(undefined, fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  #run(request: IncomingRequest, packet: Packet, handle: RequestHandler): void {
+    // Cancelled while it was read.
+    if (request.isCancelled) return request.end();
+    handle(readRequest(request, packet, this.#responder(request)));
+  }
+
+  #responder(request: IncomingRequest): Responder {
+    const { serializer } = this.#options;
+    if (!serializer || request.isOneWay) return new Replies(request);
+    return new SerializedReplies(request, serializer, this.log);
+  }
+}
+
+interface Packet {
+  readonly data?: unknown;
+  readonly metadata?: Metadata;
+}
+
+function packetOf({ id, service, data, metadata, isOneWay }: IncomingRequest) {
+  return {
+    ...(!isOneWay && { id }),
+    pattern: service,
+    data,
+    ...(metadata && { metadata }),
+  };
+}
+
+function read(request: IncomingRequest, deserializer: Deserializer): unknown {
+  const raw = requestFromWire(request.data, { ...packetOf(request) });
+  return deserializer.deserialize(raw, { channel: request.service });
+}
+
+/** The request that the handler gets: the same, with the data that was read. */
+function readRequest(
+  request: IncomingRequest,
+  packet: Packet,
+  responder: Responder,
+): IncomingRequest {
+  const { id, from, count, attempt, isOneWay, deadline } = request;
+  const metadata = packet.metadata ?? request.metadata ?? NO_METADATA;
+  const timeLeftMs = deadline - Date.now();
+  const given = new IncomingRequest(
+    [id, timeLeftMs, isOneWay ? ONE_WAY : attempt, metadata, packet.data],
+    { from, registration: count, ageMs: 0 },
+    responder,
+  );
+  request.onCancel(() => given.cancel(request.signal.reason as Error));
+  return given;
+}
+
+/** Passes on what is answered to the request that stands for it. */
+class Replies implements Responder {
+  constructor(protected readonly request: IncomingRequest) {}
+
+  result(given: IncomingRequest, value: unknown): void {
+    given.isSettled = true;
+    this.request.result(value);
+  }
+
+  value(given: IncomingRequest, value: unknown): void {
+    given.values++;
+    this.request.value(value);
+  }
+
+  end(given: IncomingRequest): void {
+    given.isSettled = true;
+    this.request.end();
+  }
+
+  fail(given: IncomingRequest, error: unknown): void {
+    given.isSettled = true;
+    this.request.fail(error);
+  }
+}
+
+/** Writes each reply before it goes on, in the order in which they came. */
+class SerializedReplies extends Replies {
+  readonly #turn = new InTurn();
+
+  constructor(
+    request: IncomingRequest,
+    private readonly serializer: Serializer,
+    private readonly log: ErrorLog,
+  ) {
+    super(request);
+  }
+
+  override result(given: IncomingRequest, response: unknown): void {
+    given.isSettled = true;
+    this.#write(given, { response, isDisposed: true }, (value) => this.request.result(value));
+  }
+
+  override value(given: IncomingRequest, response: unknown): void {
+    given.values++;
+    this.#write(given, { response }, (value) => this.request.value(value));
+  }
+
+  /** There is no place for a packet in the end of a stream. */
+  override end(given: IncomingRequest): void {
+    given.isSettled = true;
+    const end = () => this.request.end();
+    this.#turn.make(() => undefined, { use: end, fail: end });
+  }
+
+  override fail(given: IncomingRequest, err: unknown): void {
+    given.isSettled = true;
+    this.#write(given, { err, isDisposed: true }, (value) => this.request.fail(value));
+  }
+
+  #write(given: IncomingRequest, packet: object, send: (value: unknown) => void): void {
+    this.#turn.make(() => this.serializer.serialize({ id: given.id, ...packet }), {
+      use: (output) => this.#send(output, send),
+      fail: (error) => this.#onFailure(given, error),
+    });
+  }
+
+  /** A serializer may make an error of a result. */
+  #send(output: unknown, send: (value: unknown) => void): void {
+    const value = replyToWire(output);
+    if (!isForeignReply(output) && (output as { err?: unknown }).err) this.request.fail(value);
+    else send(value);
+  }
+
+  #onFailure(given: IncomingRequest, cause: unknown): void {
+    this.log.error(cause);
+    const error = new CloudsUnserializableError(messages.serializerFailed());
+    this.request.fail(error);
+    // The rest of a stream goes nowhere.
+    given.cancel(error);
+  }
+}

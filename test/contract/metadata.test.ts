@@ -1,0 +1,101 @@
+/** What instrumentation attaches to a call, and what of it a handler can read. */
+import assert from 'node:assert/strict';
+import { before, beforeEach, describe, it } from 'node:test';
+import { Controller, Module } from '@nestjs/common';
+import { Ctx, EventPattern, MessagePattern } from '@nestjs/microservices';
+import { CloudsContext, CloudsRecordBuilder } from 'nestjs-clouds';
+import { type DispatchedPacket, hasDispatchHook, onDispatch } from './support/nest-version.js';
+import { until } from './support/until.js';
+import { outcomeOf, useWorld } from './support/world.js';
+
+const world = useWorld();
+const client = world.client();
+let dispatched: DispatchedPacket[] = [];
+let events: unknown[] = [];
+let attempts: unknown[] = [];
+
+@Controller()
+class MetadataController {
+  @MessagePattern('metadata')
+  metadata(@Ctx() context: CloudsContext): unknown {
+    assert.deepEqual(context.getHeaders(), context.getMetadata());
+    return context.getMetadata() ?? 'none';
+  }
+
+  @EventPattern('told')
+  told(@Ctx() context: CloudsContext): void {
+    events.push(context.getMetadata());
+  }
+
+  /** Only the second attempt is answered. */
+  @MessagePattern('second time')
+  second(@Ctx() context: CloudsContext): unknown {
+    attempts.push(context.getMetadata());
+    return context.getAttempt() === 1 ? new Promise(() => undefined) : 'done';
+  }
+}
+
+@Module({ controllers: [MetadataController] })
+class MetadataModule {}
+
+/** What of the hook arrives: nothing with a Nest that has no such hook. */
+const TRACE = hasDispatchHook ? { 'x-request-id': 'r1' } : {};
+const DISPATCHES = hasDispatchHook ? 1 : 0;
+
+describe('the dispatch hook', () => {
+  before(async () => {
+    await Promise.all([
+      world.serve(MetadataModule, world.server({ drainTimeout: 100 })),
+      world.serve(MetadataModule, world.server({ drainTimeout: 100 })),
+    ]);
+    onDispatch(client, (packet) => {
+      dispatched.push(packet);
+      packet.metadata = { ...packet.metadata, 'x-request-id': 'r1' };
+    });
+  });
+  beforeEach(() => {
+    dispatched = [];
+    events = [];
+    attempts = [];
+  });
+
+  it('runs once for a request, and what it attaches arrives', async () => {
+    const expected = hasDispatchHook ? TRACE : 'none';
+    assert.deepEqual(await outcomeOf(client.send('metadata', 1)), { values: [expected] });
+    assert.equal(dispatched.length, DISPATCHES);
+    if (hasDispatchHook) assert.equal(dispatched[0]!.pattern, 'metadata');
+  });
+
+  it('does not run for a call that nobody has subscribed to, and once for each that somebody has', async () => {
+    const call$ = client.send('metadata', 1);
+    assert.equal(dispatched.length, 0);
+    await Promise.all([outcomeOf(call$), outcomeOf(call$)]);
+    assert.equal(dispatched.length, 2 * DISPATCHES);
+  });
+
+  it('attaches to the headers of a record, and does not change the record', async () => {
+    const record = new CloudsRecordBuilder(1).setHeaders({ tenant: 'a' }).build();
+    for (const call of [1, 2]) {
+      const { values } = await outcomeOf(client.send('metadata', record));
+      assert.deepEqual(values, [{ tenant: 'a', ...TRACE }], `call ${call}`);
+    }
+    assert.deepEqual(record.options.headers, { tenant: 'a' });
+  });
+
+  it('runs once for an event, and what it attaches arrives', async () => {
+    await outcomeOf(client.emit('told', new CloudsRecordBuilder(1).setHeaders({ a: 'b' }).build()));
+    await until('it is handled', () => events.length > 0);
+    assert.deepEqual(events, [{ a: 'b', ...TRACE }]);
+    assert.equal(dispatched.length, DISPATCHES);
+  });
+
+  it('runs once for a call with several attempts, and all of them carry what it attaches', async () => {
+    const record = new CloudsRecordBuilder(1).setTimeout(150).setHeaders({ a: 'b' }).build();
+    assert.deepEqual(await outcomeOf(client.pemit(3, 'second time', record)), { values: ['done'] });
+    assert.deepEqual(attempts, [
+      { a: 'b', ...TRACE },
+      { a: 'b', ...TRACE },
+    ]);
+    assert.equal(dispatched.length, DISPATCHES);
+  });
+});
