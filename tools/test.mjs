@@ -1,10 +1,11 @@
 /**
- * `npm test`: lint, types and build, stopping at the first that fails; then all tests, a minute of faults and
- * a check of the speed. The last line says `N passed, N failed`.
+ * `npm test`: lint, types and build, stopping at the first that fails; then all tests, the contract with
+ * Nest, a minute of faults and a check of the speed. The last line says `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { runHere } from './contract/suite.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
 const REPORT = path.join(ROOT, '.build', 'test-report.json');
@@ -32,7 +33,7 @@ const TESTS = [
   `--outputFile.json=${REPORT}`,
 ];
 
-function main() {
+async function main() {
   for (const [title, command] of STEPS) {
     if (!succeeds(title, command)) return conclude(ONE_FAILURE);
   }
@@ -41,8 +42,23 @@ function main() {
   const { passed, failed } = readReport();
   // An error outside of every test fails the run, but is not in the report.
   const failures = isGreen ? failed : Math.max(failed, 1);
+  const contract = await readContract();
   const checked = CHECKS.filter(([title, command]) => succeeds(title, command)).length;
-  conclude({ passed: passed + checked, failed: failures + CHECKS.length - checked });
+  conclude({
+    passed: passed + contract.passed + checked,
+    failed: failures + contract.failed + CHECKS.length - checked,
+  });
+}
+
+/** The suite of `npm run contract`, with the Nest that is installed here. */
+async function readContract() {
+  console.log('\n=== Contract ===');
+  try {
+    return await runHere();
+  } catch (error) {
+    console.error(error.message);
+    return ONE_FAILURE;
+  }
 }
 
 /**
@@ -81,4 +97,4 @@ function conclude({ passed, failed }) {
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-main();
+await main();

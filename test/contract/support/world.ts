@@ -8,17 +8,21 @@ import type { CloudsTransportOptions } from 'nestjs-clouds';
 import type { Observable } from 'rxjs';
 
 /** Errors of handlers are part of many tests: their log lines are not. */
-export const QUIET = { logger: false } as const;
+export const QUIET = { logger: false, abortOnError: false } as const;
 
 /** Applications of one test file, under a prefix of their own. */
 export class World {
+  readonly url = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
   readonly options: CloudsTransportOptions;
   readonly #endings: (() => unknown)[] = [];
 
   constructor() {
     const prefix = `contract-${randomBytes(6).toString('hex')}:`;
-    const redis = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
-    this.options = { redis, prefix, service: { callbackTimeout: 15_000 } };
+    this.options = {
+      redis: this.url,
+      prefix,
+      service: { callbackTimeout: 15_000, noNodeGrace: 200 },
+    };
   }
 
   /** Has something ended after the tests of the file, the last first. */

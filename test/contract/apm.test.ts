@@ -1,0 +1,135 @@
+/** @nestjs/observe, an APM that hangs on the hooks of server and client. Nothing of it leaves this machine. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { Controller, Inject, Injectable, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  ClientsModule,
+  Ctx,
+  EventPattern,
+  MessagePattern,
+  type MicroserviceOptions,
+  Payload,
+} from '@nestjs/microservices';
+import { createObserveModule, TracerService } from '@nestjs/observe';
+import { CLOUDS_TRANSPORT, CloudsClient, CloudsContext } from 'nestjs-clouds';
+import { interval, type Observable } from 'rxjs';
+import { hasDispatchHook } from './support/nest-version.js';
+import { until } from './support/until.js';
+import { outcomeOf, useWorld } from './support/world.js';
+
+const world = useWorld();
+let started: string[] = [];
+let ended: string[] = [];
+let outer: unknown;
+
+const { ObserveModule, ObserveInstrument } = createObserveModule();
+
+@Injectable()
+class Caller {
+  constructor(@Inject('CLOUDS') readonly clouds: CloudsClient) {}
+}
+
+@Controller()
+class TracedController {
+  constructor(
+    @Inject(TracerService) private readonly tracer: TracerService,
+    @Inject(Caller) private readonly caller: Caller,
+  ) {}
+
+  @MessagePattern('outer')
+  async outer(): Promise<unknown> {
+    outer = this.tracer.currentTraceId();
+    return (await outcomeOf(this.caller.clouds.send('inner', 1))).values[0];
+  }
+
+  @MessagePattern('inner')
+  inner(@Ctx() context: CloudsContext): unknown {
+    return [this.tracer.currentTraceId(), context.getMetadata()?.['x-request-id'] ?? null];
+  }
+
+  @MessagePattern('endless')
+  endless(): Observable<number> {
+    return interval(5);
+  }
+
+  @EventPattern('event')
+  event(@Payload() _data: unknown): void {}
+
+  @MessagePattern('fails')
+  fails(): never {
+    throw new Error('no');
+  }
+}
+
+const { options } = world;
+
+@Module({
+  imports: [
+    ClientsModule.register([{ name: 'CLOUDS', customClass: CloudsClient, options }]),
+    ObserveModule.forRoot({
+      appKey: 'none',
+      appSecret: 'none',
+      serviceId: 'contract',
+      endpoint: 'http://127.0.0.1:1',
+      tracesSampleRate: 1,
+      runtimeMetrics: false,
+      forwardLogs: false,
+      outgoing: false,
+      rpc: {
+        setAttributes: (transport, context) => {
+          assert.equal(transport, CLOUDS_TRANSPORT);
+          started.push((context as unknown as CloudsContext).getPattern());
+          return {};
+        },
+        // It is asked when a trace ends whose context was found.
+        getUserId: (_transport, context) => {
+          ended.push((context as unknown as CloudsContext).getPattern());
+          return 'nobody';
+        },
+      },
+    }),
+  ],
+  controllers: [TracedController],
+  providers: [Caller],
+})
+class TracedModule {}
+
+describe('@nestjs/observe', () => {
+  const client = world.client();
+  const served = (async () => {
+    const app = await NestFactory.createMicroservice<MicroserviceOptions>(TracedModule, {
+      logger: false,
+      instrument: ObserveInstrument,
+      strategy: world.server(),
+    });
+    world.ending(() => app.close());
+    await app.listen();
+  })();
+  beforeEach(async () => {
+    await served;
+    started = [];
+    ended = [];
+  });
+
+  it('traces a call that makes another, in one trace where Nest can tell', async () => {
+    const { values } = await outcomeOf(client.send('outer', 1));
+    const [[inner, carried]] = values as [[string, string | null]];
+    assert.ok(outer);
+    if (hasDispatchHook) assert.deepEqual([inner, carried], [outer, outer]);
+    else assert.equal(carried, null);
+    await until('both traces have ended', () => ended.length >= 2);
+    assert.deepEqual(started, ['outer', 'inner']);
+    assert.deepEqual(ended, ['inner', 'outer']);
+  });
+
+  for (const pattern of ['event', 'fails', 'endless']) {
+    it(`ends the trace once: ${pattern}`, async () => {
+      const subscription = (
+        pattern === 'event' ? client.emit(pattern, 1) : client.send(pattern, 1)
+      ).subscribe({ next: () => subscription.unsubscribe(), error: () => undefined });
+      await until('the trace has ended', () => ended.length > 0);
+      assert.deepEqual([started, ended], [[pattern], [pattern]]);
+    });
+  }
+});

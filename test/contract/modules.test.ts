@@ -1,0 +1,96 @@
+/** Clients of ClientsModule, and what of an application must not touch Redis. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
+import { before, describe, it } from 'node:test';
+import { Controller, Inject, Injectable, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { ClientsModule, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
+import { CloudsClient, CloudsModule, CloudsServer, CloudsStatus } from 'nestjs-clouds';
+import { outcomeOf, QUIET, useWorld } from './support/world.js';
+
+const world = useWorld();
+const { options } = world;
+
+@Controller()
+class SumController {
+  @MessagePattern('sum')
+  sum(numbers: number[]): number {
+    return numbers.reduce((a, b) => a + b, 0);
+  }
+}
+
+@Module({ controllers: [SumController] })
+class SumModule {}
+
+@Injectable()
+class Orders {
+  constructor(@Inject('MATH') readonly clouds: CloudsClient) {}
+}
+
+@Module({ providers: [Orders] })
+class FeatureModule {}
+
+const useFactory = () => ({ customClass: CloudsClient, options });
+
+const WAYS: Record<string, () => object> = {
+  register: () => ClientsModule.register([{ name: 'MATH', customClass: CloudsClient, options }]),
+  'register with isGlobal': () =>
+    ClientsModule.register({
+      isGlobal: true,
+      clients: [{ name: 'MATH', customClass: CloudsClient, options }],
+    }),
+  registerAsync: () => ClientsModule.registerAsync([{ name: 'MATH', useFactory }]),
+  'registerAsync with isGlobal': () =>
+    ClientsModule.registerAsync({ isGlobal: true, clients: [{ name: 'MATH', useFactory }] }),
+};
+
+describe('ClientsModule', () => {
+  before(() => world.serve(SumModule));
+
+  for (const [way, imported] of Object.entries(WAYS)) {
+    it(`makes a client by ${way}, and closes it with the application`, async () => {
+      const isGlobal = way.includes('isGlobal');
+      @Module({
+        imports: [imported() as Type, ...(isGlobal ? [FeatureModule] : [])],
+        providers: isGlobal ? [] : [Orders],
+      })
+      class AppModule {}
+      const app = await NestFactory.createApplicationContext(AppModule, QUIET);
+      const { clouds } = app.get(Orders, { strict: false });
+      const statuses: string[] = [];
+      clouds.status.subscribe((status) => statuses.push(status));
+      assert.deepEqual(await outcomeOf(clouds.send('sum', [1, 2])), { values: [3] });
+      await app.close();
+      assert.deepEqual(statuses, [CloudsStatus.CONNECTED, CloudsStatus.DISCONNECTED]);
+    });
+  }
+});
+
+describe('preview mode', () => {
+  it('makes no connection', async () => {
+    let connections = 0;
+    const redis = net.createServer(() => connections++).listen(0, '127.0.0.1');
+    await once(redis, 'listening');
+    const { port } = redis.address() as net.AddressInfo;
+    const elsewhere = { redis: `redis://127.0.0.1:${port}` };
+    @Module({
+      imports: [
+        CloudsModule.forRoot(elsewhere),
+        ClientsModule.register([{ name: 'MATH', customClass: CloudsClient, options: elsewhere }]),
+      ],
+      controllers: [SumController],
+    })
+    class AppModule {}
+    const app = await NestFactory.create(AppModule, {
+      ...QUIET,
+      preview: true,
+      snapshot: true,
+    });
+    const strategy = new CloudsServer(elsewhere);
+    app.connectMicroservice<MicroserviceOptions>({ strategy });
+    await assert.rejects(async () => app.startAllMicroservices());
+    await new Promise((resolve) => redis.close(resolve));
+    assert.equal(connections, 0);
+  });
+});

@@ -1,0 +1,88 @@
+/** An application with a database, which gets a signal while its last handlers run; what happens is printed. */
+import {
+  type BeforeApplicationShutdown,
+  Controller,
+  Global,
+  Inject,
+  Injectable,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { Ctx, MessagePattern } from '@nestjs/microservices';
+import { CloudsContext, CloudsModule, CloudsServer } from 'nestjs-clouds';
+
+const { REDIS_URL: redis, CLOUDS_PREFIX: prefix } = process.env;
+
+function say(what: string): void {
+  process.stdout.write(`${what}\n`);
+}
+
+@Injectable()
+class Database implements OnModuleDestroy {
+  private isOpen = true;
+
+  query(): string {
+    if (!this.isOpen) throw new Error('the database is closed');
+    return 'row';
+  }
+
+  onModuleDestroy(): void {
+    this.isOpen = false;
+    say('database closed');
+  }
+}
+
+@Global()
+@Module({ providers: [Database], exports: [Database] })
+class DatabaseModule {}
+
+@Controller()
+class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  /** Is done only after the node has left, when the caller says so. */
+  @MessagePattern('rows')
+  async rows(@Ctx() context: CloudsContext): Promise<string> {
+    say(`started ${context.getNodeId()}`);
+    await new Promise((resolve) => process.once('message', resolve));
+    const row = this.database.query();
+    say('handler done');
+    return row;
+  }
+
+  onModuleDestroy(): void {
+    say('module destroyed');
+  }
+
+  beforeApplicationShutdown(signal?: string): void {
+    say(`before shutdown by ${signal}`);
+  }
+
+  onApplicationShutdown(signal?: string): void {
+    say(`shutdown by ${signal}`);
+  }
+}
+
+@Module({
+  imports: [DatabaseModule, CloudsModule.forRoot({ redis, prefix })],
+  controllers: [RowsController],
+})
+class AppModule {}
+
+async function main(): Promise<void> {
+  const app = await NestFactory.createMicroservice(AppModule, {
+    logger: false,
+    inject: [CloudsServer],
+    useFactory: (strategy: CloudsServer) => ({ strategy }),
+  });
+  app.enableShutdownHooks();
+  await app.listen();
+  process.on('message', (order) => {
+    if (order === 'close') void app.close().then(() => process.disconnect());
+  });
+  say('ready');
+}
+
+void main();
