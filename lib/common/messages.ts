@@ -33,6 +33,10 @@ export const messages = {
   streamBroken: (service: string, node: string) =>
     `values of the stream from ${quoted(service)} on node ${quoted(node)} were lost. Ask for the stream again.`,
 
+  streamOverrun: (service: string) =>
+    `the caller of ${quoted(service)} cannot keep up with its stream, and the node holds as many values as it may. ` +
+    'Return an async generator, which waits for the caller, or slow the source.',
+
   overloaded: (service: string) =>
     `every node of ${quoted(service)} is at its capacity. Try again later, or start more nodes.`,
 

@@ -97,6 +97,10 @@ class DeserializedReplies implements ReplySink {
     private readonly deserializer: Deserializer,
   ) {}
 
+  get isPulled(): boolean | undefined {
+    return this.sink.isPulled;
+  }
+
   value(value: unknown, isLast: boolean): void {
     const packetOf = (response: unknown) => ({ response, ...(isLast && { isDisposed: true }) });
     this.#read(value, packetOf, isLast);

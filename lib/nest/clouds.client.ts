@@ -9,6 +9,7 @@ import { connectable, defer, Observable, type Observer, Subject } from 'rxjs';
 import { type CallOptions, NO_OPTIONS } from '../node/call-options.js';
 import type { ReplySink } from '../node/call.js';
 import { CloudsNode } from '../node/node.js';
+import { type Conversions, type OpenedStream, ValueStream } from '../node/value-stream.js';
 import type { Metadata } from '../protocol/frames.js';
 import { ClientPackets } from './client-packets.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
@@ -28,6 +29,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
   private readonly packets: ClientPackets | undefined;
+  /** What a subclass may do to what arrives. */
   private readonly conversions: Conversions = {
     response: (value) => this.serializeResponse(value) as unknown,
     error: (error) => this.serializeError(error) as unknown,
@@ -107,6 +109,21 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   }
 
   /**
+   * The values of a stream for `for await`: the node that sends them goes on as they are taken, and leaving the loop
+   * cancels the call, which is made when the first value is asked for. `data` may be a `CloudsRecord`.
+   */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  stream<TResult = any, TInput = any>(
+    pattern: unknown,
+    data: TInput,
+  ): AsyncIterableIterator<TResult> {
+    return new ValueStream<TResult>((sink) => {
+      if (isMissing(pattern) || isMissing(data)) return this.refuse(sink, pattern, data);
+      return this.openStream(this.packetOf(pattern, data), sink);
+    }, this.conversions);
+  }
+
+  /**
    * Sends an event to one node of every group that takes it. The Observable completes when all have it; nobody need
    * subscribe.
    */
@@ -154,6 +171,26 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     );
   }
 
+  private openStream(packet: ReadPacket, sink: ReplySink): OpenedStream | undefined {
+    const service = this.serviceOf(packet);
+    const options = optionsOf(packet, NO_OPTIONS);
+    const open = (data: unknown, replies: ReplySink) =>
+      this.node.openStream(service, data, options, replies);
+    if (!this.packets) return open(dataOf(packet), sink);
+    let opened: OpenedStream | undefined;
+    const send = (data: unknown, replies: ReplySink) => {
+      opened = open(data, replies);
+      return () => opened?.cancel();
+    };
+    const cancel = this.packets.request(this.assignPacketId(plain(packet)), send, sink);
+    return { consumed: () => opened?.consumed(), cancel };
+  }
+
+  /** Nest's own answer to a missing pattern or missing data. */
+  private refuse(sink: ReplySink, pattern: unknown, data: unknown): undefined {
+    super.send(pattern, data).subscribe({ error: (error) => sink.error(error) });
+  }
+
   private dispatch(packet: ReadPacket, options: CallOptions, sink: ReplySink): () => void {
     const service = this.serviceOf(packet);
     const merged = optionsOf(packet, options);
@@ -171,12 +208,6 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   private packetOf(pattern: unknown, data: unknown): ReadPacket {
     return 'createPacket' in this ? this.createPacket(pattern, data) : { pattern, data };
   }
-}
-
-/** What a subclass may do to what arrives. */
-interface Conversions {
-  response(value: unknown): unknown;
-  error(error: unknown): unknown;
 }
 
 /** Not an object of closures: one is made for every call. */

@@ -1,9 +1,15 @@
 import { AsyncResource } from 'node:async_hooks';
 import { Logger } from '@nestjs/common';
-import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
-import { isObservable, type Observable, type Subscription } from 'rxjs';
+import {
+  BaseRpcExceptionFilter,
+  type CustomTransportStrategy,
+  type MessageHandler,
+  Server,
+} from '@nestjs/microservices';
+import { isObservable, lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
+import { isAsyncIterable, sendValues } from '../node/handlers.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
 import { isWildcard } from '../protocol/subscriptions.js';
@@ -141,7 +147,8 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     try {
       const result: unknown = await handler(request.data, context);
       if (isObservable(result)) return this.stream(result, request, context);
-      if (result === undefined) request.end();
+      if (isAsyncIterable(result)) await this.iterate(result, request);
+      else if (result === undefined) request.end();
       else request.result(result);
     } catch (error) {
       this.fail(request, error);
@@ -155,37 +162,54 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     context: CloudsContext,
   ): void {
     const replies = new StreamReplies(request);
+    const stop$ = new Subject<void>();
     // A cancel arrives in the context of the inbox; the end hook belongs in the one of the message.
-    const inContext = AsyncResource.bind((act: () => void) => act());
-    const subscription = values$.subscribe({
+    const stop = AsyncResource.bind(() => this.stop(stop$));
+    request.onCancel(stop);
+    // Also while it emits without a pause, as one that is too fast may.
+    values$.pipe(takeUntil(stop$)).subscribe({
       next: (value) => replies.next(value),
-      complete: () => {
-        replies.complete();
-        this.endProcessing(context);
-      },
+      complete: () => void this.complete(replies, request, context),
       error: (error: unknown) => {
         replies.flush();
         this.fail(request, error);
         this.endProcessing(context);
       },
     });
-    request.onCancel(() => {
-      // Not `isSettled`: a node that has to stop answers first.
-      if (subscription.closed) return;
-      inContext(() => {
-        this.unsubscribe(subscription);
-        request.end();
-        this.endProcessing(context);
-      });
-    });
+    if (request.isCancelled) stop();
   }
 
   /** A teardown of the application that throws must not stop the cancelling of other requests. */
-  private unsubscribe(subscription: Subscription): void {
+  private stop(stop$: Subject<void>): void {
     try {
-      subscription.unsubscribe();
+      stop$.next();
     } catch (error) {
       this.logger.error(error);
+    }
+  }
+
+  /** With an interceptor, what a handler returns is the one value of an Observable. */
+  private async complete(
+    replies: StreamReplies,
+    request: IncomingRequest,
+    context: CloudsContext,
+  ): Promise<void> {
+    const only = replies.takeOnly();
+    if (request.isCancelled) request.end();
+    else if (!only) replies.end();
+    else if (isAsyncIterable(only.value)) await this.iterate(only.value, request);
+    else request.result(only.value);
+    this.endProcessing(context);
+  }
+
+  /** Never rejects. */
+  private async iterate(values: AsyncIterable<unknown>, request: IncomingRequest): Promise<void> {
+    try {
+      await sendValues(request, values);
+      request.end();
+    } catch (error) {
+      if (request.isCancelled) request.fail(error);
+      else this.fail(request, await shownError(error));
     }
   }
 
@@ -219,8 +243,15 @@ class StreamReplies {
     process.nextTick(() => this.flush());
   }
 
-  complete(): void {
-    if (this.held && this.request.values === 0) return this.request.result(this.held.value);
+  /** The value that is held, if it is the first. */
+  takeOnly(): { value: unknown } | undefined {
+    if (this.request.values > 0) return undefined;
+    const { held } = this;
+    this.held = undefined;
+    return held;
+  }
+
+  end(): void {
     this.flush();
     this.request.end();
   }
@@ -239,4 +270,10 @@ function groupOf(pattern: string, handler: MessageHandler): string | undefined {
     groups.add(one.extras?.group as string | undefined);
   if (groups.size > 1) throw new CloudsBadOptionsError(messages.differentGroups(pattern));
   return [...groups][0];
+}
+
+/** What Nest makes of an error that no filter of the application has seen: its own ones know only Observables. */
+function shownError(error: unknown): Promise<unknown> {
+  const shown$ = new BaseRpcExceptionFilter().catch(error, undefined as never);
+  return lastValueFrom(shown$).catch((shown: unknown) => shown);
 }

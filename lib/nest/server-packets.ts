@@ -98,7 +98,7 @@ function readRequest(
   const metadata = packet.metadata ?? request.metadata ?? NO_METADATA;
   const timeLeftMs = deadline - Date.now();
   const given = new IncomingRequest(
-    [id, timeLeftMs, isOneWay ? ONE_WAY : attempt, metadata, packet.data],
+    [id, timeLeftMs, isOneWay ? ONE_WAY : attempt, metadata, packet.data, request.service],
     { from, registration: count, ageMs: 0 },
     responder,
   );
@@ -118,6 +118,7 @@ class Replies implements Responder {
   value(given: IncomingRequest, value: unknown): void {
     given.values++;
     this.request.value(value);
+    given.stream = this.request.stream;
   }
 
   end(given: IncomingRequest): void {
@@ -150,7 +151,10 @@ class SerializedReplies extends Replies {
 
   override value(given: IncomingRequest, response: unknown): void {
     given.values++;
-    this.#write(given, { response }, (value) => this.request.value(value));
+    this.#write(given, { response }, (value) => {
+      this.request.value(value);
+      given.stream = this.request.stream;
+    });
   }
 
   /** There is no place for a packet in the end of a stream. */

@@ -2,6 +2,7 @@ import type { CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { UNLIMITED_ATTEMPTS } from '../common/options.js';
 import { nodeIdOf, randomId } from '../protocol/ids.js';
 import type { Text } from '../protocol/text.js';
+import type { IncomingStream } from './incoming-stream.js';
 import { WheelEntry } from './timer-wheel.js';
 
 /** The codes of errors that say that no node took a call. */
@@ -24,10 +25,14 @@ export interface CallPath {
   cancel(incarnation: string, callId: string): void;
   /** Asks a node about a call: it sends a reply that was lost again, or says that it never saw the call. */
   ask(incarnation: string, callId: string): void;
+  /** Tells a node how many values of a stream were consumed so far. */
+  consumed(incarnation: string, callId: string, count: number): void;
 }
 
 /** Where the outcome of a call goes. Exactly one of `end`, `error`, or `value` with `isLast` ends it. */
 export interface ReplySink {
+  /** @internal Whether values count as consumed when the sink says so, and not when `value` returns. */
+  readonly isPulled?: boolean;
   value(value: unknown, isLast: boolean): void;
   end(): void;
   error(error: unknown): void;
@@ -99,6 +104,8 @@ export class Call extends WheelEntry {
   lostWith: CloudsError | undefined;
   /** How many values of a stream have arrived. */
   values = 0;
+  /** From the first value of a stream on. */
+  stream: IncomingStream | undefined;
   /** The node that the stream comes from. */
   streamsFrom: string | undefined;
 
@@ -175,6 +182,12 @@ export class Call extends WheelEntry {
     this.attemptBeganAt = Math.ceil(now);
     const idleAt = this.attemptBeganAt + timeoutMs;
     this.attemptEndsAt = mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
+  }
+
+  /** Whether the time between two values stands still, as those that have arrived are not consumed yet. */
+  mayWaitForConsumer(now: number): boolean {
+    const isInTime = this.plan.mayOutlastDeadline || now < this.deadlineAt;
+    return isInTime && this.stream !== undefined && this.stream.isBehind;
   }
 
   addTried(incarnation: string): void {

@@ -16,6 +16,7 @@ import {
   truthOf,
 } from './call-failures.js';
 import { CallTable } from './call-table.js';
+import { type Arrival, IncomingStream } from './incoming-stream.js';
 import type { CallListener } from './ports.js';
 import { release } from '../protocol/text.js';
 import { TimerWheel } from './timer-wheel.js';
@@ -29,6 +30,9 @@ const MAY_HAVE_RUN: ReadonlySet<CloudsErrorCode> = new Set([
   CloudsErrorCode.NODE_LOST,
   CloudsErrorCode.CANCELLED,
 ]);
+
+/** Where a reply comes from. */
+type Origin = Sender & Arrival;
 
 export interface CallerSettings {
   readonly noNodeGraceMs: number;
@@ -97,6 +101,13 @@ export class Caller implements CallListener {
     if (this.#table.size === 0) this.#wheel.close();
   }
 
+  /** The consumer of a call whose sink is pulled has taken a value. */
+  consumed(call: Call): void {
+    if (call.isSettled || call.stream === undefined) return;
+    this.#consume(call, call.stream);
+    if (!call.stream.isBehind) this.#renew(call);
+  }
+
   // --- what the dispatch says ---
 
   onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
@@ -106,7 +117,7 @@ export class Caller implements CallListener {
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
-    if (isResent) call.path.ask(incarnation, call.id);
+    if (isResent) this.#ask(call, incarnation);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
@@ -134,8 +145,8 @@ export class Caller implements CallListener {
 
   // --- what comes back ---
 
-  onReplies({ from, frames }: ReplyMessage): void {
-    const sender = { incarnation: from, nodeId: nodeIdOf(from) };
+  onReplies({ from, frames }: ReplyMessage, bytes: number): void {
+    const sender = { incarnation: from, nodeId: nodeIdOf(from), bytes };
     for (const frame of frames) {
       const call = this.#table.get(frame[0]);
       if (call?.mayBeAnsweredBy(sender)) this.#onReply(call, sender, frame);
@@ -145,7 +156,7 @@ export class Caller implements CallListener {
   // --- what the watch sees ---
 
   onPathOpened(path: CallPath): void {
-    for (const call of this.#table.placed(path)) path.ask(call.place!, call.id);
+    for (const call of this.#table.placed(path)) this.#ask(call, call.place!);
   }
 
   onNodeLost(path: CallPath, incarnation: string): void {
@@ -164,7 +175,7 @@ export class Caller implements CallListener {
   onNodeBack(path: CallPath, incarnation: string, successor: string): void {
     for (const call of this.#table.placed(path, incarnation)) {
       call.place = successor;
-      path.ask(successor, call.id);
+      this.#ask(call, successor);
     }
   }
 
@@ -200,6 +211,7 @@ export class Caller implements CallListener {
   #onDue(call: Call): void {
     if (performance.now() < call.attemptEndsAt && call.resumeAt !== undefined)
       return this.#dispatch(call);
+    if (call.mayWaitForConsumer(performance.now())) return this.#renew(call);
     const error = timeIsUp(call);
     if (!call.isOut) return this.#fail(call, error);
     this.events.timedOut(call);
@@ -226,7 +238,7 @@ export class Caller implements CallListener {
     call.path.cancel(incarnation, call.id);
   }
 
-  #onReply(call: Call, sender: Sender, frame: ReplyFrame): void {
+  #onReply(call: Call, sender: Origin, frame: ReplyFrame): void {
     const [, kind, , value] = frame;
     switch (kind) {
       case ReplyKind.RESULT:
@@ -245,7 +257,7 @@ export class Caller implements CallListener {
   }
 
   /** What only the node of the present attempt can say. */
-  #onPresentReply(call: Call, sender: Sender, frame: ReplyFrame): void {
+  #onPresentReply(call: Call, sender: Origin, frame: ReplyFrame): void {
     const [, kind, , value] = frame;
     switch (kind) {
       case ReplyKind.VALUE:
@@ -254,17 +266,39 @@ export class Caller implements CallListener {
         return this.#onRefusal(call, sender, reviveRefusal(value, sender.nodeId));
       case ReplyKind.UNKNOWN:
         return this.#moveOrFail(call, nodeLost(call, sender.nodeId));
+      case ReplyKind.PROGRESS:
+        if (frame[2] !== call.values) this.#onGap(call, sender);
     }
   }
 
   /** An idle stream times out; one that keeps coming does not. */
-  #onValue(call: Call, sender: Sender, [, , count, value]: ReplyFrame): void {
+  #onValue(call: Call, sender: Origin, [, , count, value]: ReplyFrame): void {
     if (count !== call.values) return this.#onGap(call, sender);
     call.streamsFrom = sender.nodeId;
     call.values++;
+    const stream = (call.stream ??= new IncomingStream());
+    stream.arrive(sender);
+    this.#renew(call);
+    guarded(() => call.sink.value(value, false));
+    if (!call.sink.isPulled && !call.isSettled) this.#consume(call, stream);
+  }
+
+  #renew(call: Call): void {
     call.renew(performance.now());
     this.#wheel.add(call, call.dueAt);
-    guarded(() => call.sink.value(value, false));
+  }
+
+  #consume(call: Call, stream: IncomingStream): void {
+    if (stream.consume()) call.path.consumed(stream.place, call.id, stream.report());
+  }
+
+  /** What was said of the stream may be lost as well as what came of it. */
+  #ask(call: Call, incarnation: string): void {
+    call.path.ask(incarnation, call.id);
+    const { stream } = call;
+    if (stream === undefined) return;
+    stream.place = incarnation;
+    call.path.consumed(incarnation, call.id, stream.report());
   }
 
   /** A node that was left may still answer, but not with the end of a stream that it was told to stop. */

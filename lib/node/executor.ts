@@ -11,15 +11,22 @@ import { messages } from '../common/messages.js';
 import {
   endFrame,
   errorFrame,
+  progressFrame,
   refusalFrame,
   resultFrame,
   unknownFrame,
   valueFrame,
 } from '../protocol/encode.js';
-import { ONE_WAY, type RequestFrame, type RequestMessage } from '../protocol/frames.js';
+import {
+  type Consumed,
+  ONE_WAY,
+  type RequestFrame,
+  type RequestMessage,
+} from '../protocol/frames.js';
 import { encodeData } from '../protocol/payload.js';
 import type { Text } from '../protocol/text.js';
 import { IncomingRequest, type Responder } from './incoming-request.js';
+import { OutgoingStream } from './outgoing-stream.js';
 import type { Outbox } from './outbox.js';
 import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
@@ -93,7 +100,7 @@ export class Executor implements Responder {
   onAsk(from: string, ids: readonly string[]): void {
     for (const id of ids) {
       const request = this.#running.get(id);
-      if (request) request.from = from;
+      if (request) this.#goOn(request, from);
       else this.outbox.reply(from, this.outbox.answerTo(id) ?? unknownFrame(id));
     }
   }
@@ -104,7 +111,16 @@ export class Executor implements Responder {
 
   cancel(id: string): void {
     const request = this.#running.get(id);
-    request?.cancel(cancelled(request));
+    if (request === undefined) return;
+    request.stream?.drop();
+    request.cancel(cancelled(request));
+    // Its handler will say nothing more.
+    if (request.isEnded && !request.isSettled) this.#settle(request, undefined);
+  }
+
+  /** Callers have room for more values of their streams. */
+  onConsumed(consumed: readonly Consumed[]): void {
+    for (const [id, count] of consumed) this.#running.get(id)?.stream?.onConsumed(count);
   }
 
   /** Resolves when nothing runs any more, or `false` after `limitMs`. */
@@ -141,16 +157,16 @@ export class Executor implements Responder {
   }
 
   value(request: IncomingRequest, value: unknown): void {
-    if (request.isSettled || !request.isWanted || request.isOneWay) return;
+    if (request.isEnded || !request.isWanted || request.isOneWay) return;
     let json: Text;
     try {
       json = encodeData(value, this.maxPayloadBytes);
     } catch (error) {
-      this.#settle(request, refusalOf(request, error as CloudsError));
+      this.#end(request, refusalOf(request, error as CloudsError));
       return request.cancel(error as CloudsError);
     }
-    const frame = valueFrame(request.id, request.values++, json);
-    this.outbox.value(request.from, frame);
+    const stream = (request.stream ??= this.#openStream(request));
+    if (!stream.add(valueFrame(request.id, request.values++, json))) this.#overrun(request, stream);
   }
 
   end(request: IncomingRequest): void {
@@ -166,20 +182,39 @@ export class Executor implements Responder {
   }
 
   #settleWith(request: IncomingRequest, encode: () => Text): void {
-    if (request.isSettled) return;
+    if (request.isEnded) return;
     if (request.isOneWay || !request.isWanted) return this.#settle(request, undefined);
     let frame: Text;
     try {
       frame = encode();
     } catch (error) {
-      return this.#settle(request, refusalOf(request, error as CloudsError));
+      return this.#end(request, refusalOf(request, error as CloudsError));
     }
-    this.#settle(request, frame);
+    this.#end(request, frame);
+  }
+
+  #openStream(request: IncomingRequest): OutgoingStream {
+    return new OutgoingStream((frame) => this.outbox.value(request.from, frame));
+  }
+
+  /** The source does not wait for a caller that cannot keep up. */
+  #overrun(request: IncomingRequest, { sent }: OutgoingStream): void {
+    const error = new CloudsOverloadedError(messages.streamOverrun(request.service));
+    this.#settle(request, refusalFrame(request.id, sent, error));
+    request.cancel(error);
+  }
+
+  /** The last word comes after all values. */
+  #end(request: IncomingRequest, frame: Text | undefined): void {
+    request.isEnded = true;
+    if (request.stream === undefined) this.#settle(request, frame);
+    else request.stream.whenAllSent(() => this.#settle(request, frame));
   }
 
   #settle(request: IncomingRequest, frame: Text | undefined): void {
     const { count } = request;
-    request.isSettled = true;
+    request.isEnded = request.isSettled = true;
+    request.stream?.drop();
     this.#running.delete(request.id);
     count.running--;
     this.#handled++;
@@ -239,11 +274,19 @@ export class Executor implements Responder {
     const request = this.#running.get(id);
     if (request) {
       request.repeat(from);
+      this.#goOn(request, from);
       return true;
     }
     const reply = attempt > 1 ? this.outbox.answerTo(id) : undefined;
     if (reply !== undefined) this.outbox.reply(from, reply);
     return reply !== undefined;
+  }
+
+  /** The caller has a new inbox, or thinks that a stream may have lost values: it can count them. */
+  #goOn(request: IncomingRequest, from: string): void {
+    request.from = from;
+    const { id, stream } = request;
+    if (stream) this.outbox.reply(from, progressFrame(id, stream.sent));
   }
 
   #refusal(

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { IncomingRequest } from './incoming-request.js';
 import type { RequestHandler } from './registry.js';
@@ -26,23 +27,54 @@ export function toRequestHandler(handler: ServiceHandler): RequestHandler {
 }
 
 function answer(request: IncomingRequest, value: unknown): void {
-  if (isAsyncIterable(value)) void stream(request, value);
-  else request.result(value);
+  if (!isAsyncIterable(value)) return request.result(value);
+  sendValues(request, value).then(
+    () => request.end(),
+    (error: unknown) => request.fail(error),
+  );
 }
 
-async function stream(request: IncomingRequest, values: AsyncIterable<unknown>): Promise<void> {
-  let sent = 0;
+/**
+ * Sends the values of an iterable, which is asked for one when the caller has room for it, and told to `return`
+ * when the request is cancelled. Rejects with what it throws; or with the reason of the cancel, as whoever comes
+ * back for the stream must not take it for whole.
+ */
+export async function sendValues(
+  request: IncomingRequest,
+  values: AsyncIterable<unknown>,
+): Promise<void> {
+  const { signal } = request;
+  const iterator: AsyncIterator<unknown, unknown> = values[Symbol.asyncIterator]();
+  const left = leftOnAbort(iterator, signal);
+  for (let sent = 1; !signal.aborted; sent++) {
+    const { done, value } = await iterator.next();
+    if (signal.aborted) break;
+    if (done) return;
+    request.value(value);
+    // A generator that never waits would not let the process read its cancel, nor anything else.
+    if (sent % VALUES_PER_TURN === 0) await nextTurn();
+    if (!request.isWritable) await request.whenWritable();
+  }
+  await left;
+  throw signal.reason;
+}
+
+/** At once, not after the next value: there may never be one. Resolves when the iterable has cleaned up. */
+function leftOnAbort(iterator: AsyncIterator<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // A cancel arrives in the context of the inbox; what cleans up belongs in the one of the request.
+    const leave = AsyncResource.bind(() => void leaveQuietly(iterator).then(resolve));
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+  });
+}
+
+/** What it throws then, nobody waits for. */
+async function leaveQuietly(iterator: AsyncIterator<unknown>): Promise<void> {
   try {
-    for await (const value of values) {
-      // Not an end: whoever comes back for the stream must not take it for whole.
-      if (request.isCancelled) throw request.signal.reason;
-      request.value(value);
-      // A generator that never waits would not let the process read its cancel, nor anything else.
-      if (++sent % VALUES_PER_TURN === 0) await nextTurn();
-    }
-    request.end();
-  } catch (error) {
-    request.fail(error);
+    await iterator.return?.();
+  } catch {
+    return;
   }
 }
 
@@ -50,7 +82,7 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && typeof value.then === 'function';
 }
 
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return isObject(value) && Symbol.asyncIterator in value;
 }
 

@@ -1,6 +1,7 @@
 import { guarded } from '../common/guarded.js';
 import { type Metadata, NO_METADATA, ONE_WAY, type RequestFrame } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
+import type { OutgoingStream } from './outgoing-stream.js';
 import type { PointCount } from './points.js';
 
 /** Where what a handler answers goes. Each of `result`, `end` and `fail` settles the request. */
@@ -41,6 +42,10 @@ export class IncomingRequest {
   from: string;
   /** How many values of a stream were sent. */
   values = 0;
+  /** @internal Their way to the caller; undefined before the first one. */
+  stream: OutgoingStream | undefined;
+  /** @internal Whether the handler has said its last word; values before it may still wait for room. */
+  isEnded = false;
   isSettled = false;
   /** @internal Whether the caller, having cancelled the request, has come back for its answer. */
   isRepeated = false;
@@ -76,6 +81,15 @@ export class IncomingRequest {
     return this.#cancelReason !== undefined;
   }
 
+  /**
+   * Whether the caller has room for another value. What is said without room is held, and stops the request
+   * with `CLOUDS_OVERLOADED` when it is too much. True as well when values go nowhere.
+   */
+  get isWritable(): boolean {
+    const { stream } = this;
+    return stream === undefined || stream.hasRoom || this.isEnded || this.isCancelled;
+  }
+
   /** @internal Whether somebody waits for the answer. */
   get isWanted(): boolean {
     return !this.isCancelled || this.isRepeated;
@@ -105,6 +119,11 @@ export class IncomingRequest {
   /** Sends one value of a stream; `end` or `fail` must follow. */
   value(value: unknown): void {
     this.#responder.value(this, value);
+  }
+
+  /** Resolves when `isWritable` is true: when the caller has room, and at the latest when it has left. */
+  async whenWritable(): Promise<void> {
+    while (!this.isWritable) await this.stream!.whenRoom();
   }
 
   /** Ends a stream, or a request that has no result. */
@@ -139,5 +158,6 @@ export class IncomingRequest {
     const callbacks = this.#onCancel;
     this.#onCancel = undefined;
     for (const callback of callbacks ?? []) guarded(callback);
+    this.stream?.wake();
   }
 }

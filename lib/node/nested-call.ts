@@ -48,6 +48,10 @@ export class NestedCall implements ReplySink {
     };
   }
 
+  get isPulled(): boolean | undefined {
+    return this.sink.isPulled;
+  }
+
   value(value: unknown, isLast: boolean): void {
     if (isLast) this.#release();
     withinRequest(this.request, () => this.sink.value(value, isLast));

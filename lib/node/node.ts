@@ -30,6 +30,7 @@ import { Publisher } from './publisher.js';
 import { Registration, type RequestHandler } from './registry.js';
 import { openScopes, outsideOfRequests } from './request-scope.js';
 import { Session } from './session.js';
+import { type OpenedStream, ValueStream } from './value-stream.js';
 
 /** How long `close()` waits for one-way calls to reach Redis. */
 const FLUSH_MS = 1 * SECOND;
@@ -295,6 +296,29 @@ export class CloudsNode {
   /** The same as `send` for those who want every value. Returns a function that cancels the call. */
   request(service: string, data: unknown, options: CallOptions, sink: ReplySink): () => void {
     return this.#outgoing.request(service, data, options, false, sink);
+  }
+
+  /**
+   * Calls `service` when the first value is asked for, and gives the values of its stream one by one. The node that
+   * sends them goes on as they are taken; `timeout` does not run while some that have arrived are not. Leaving the loop
+   * cancels the call, and what fails it is thrown there; a consumer that may stop without leaving sets a `deadline`.
+   */
+  stream<T = unknown>(
+    service: string,
+    data?: unknown,
+    options: CallOptions = NO_OPTIONS,
+  ): AsyncIterableIterator<T> {
+    return new ValueStream<T>((sink) => this.openStream(service, data, options, sink));
+  }
+
+  /** @internal `stream` for those who say themselves what they have consumed. */
+  openStream(
+    service: string,
+    data: unknown,
+    options: CallOptions,
+    sink: ReplySink,
+  ): OpenedStream | undefined {
+    return this.#outgoing.stream(service, data, options, sink);
   }
 
   /** Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went. */

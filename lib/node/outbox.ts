@@ -1,5 +1,5 @@
-import { idsMessage, receivedMessage } from '../protocol/encode.js';
-import { MessageKind } from '../protocol/frames.js';
+import { idsMessage, receivedMessage, windowMessage } from '../protocol/encode.js';
+import { type Consumed, MessageKind } from '../protocol/frames.js';
 import { memberOf } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
 import type { Signer } from '../protocol/signer.js';
@@ -33,6 +33,8 @@ export class Outbox {
   #idBatches: IdBatch[] = [];
   /** How much was read of long messages, by their sender. */
   readonly #received = new Map<string, number>();
+  /** How many values of streams were consumed: by the node that sends them, then by call. */
+  readonly #consumed = new Map<string, Map<string, number>>();
   readonly #strayServices = new Set<string>();
   /** Whether something waits that Redis has to answer: all but points and the answers of handlers. */
   #wantsAnswer = false;
@@ -99,6 +101,14 @@ export class Outbox {
     this.#schedule();
   }
 
+  /** Tells a node how many values of its stream were consumed so far. */
+  consumed(to: string, id: string, count: number): void {
+    const counts = this.#consumed.get(to);
+    if (counts) counts.set(id, count);
+    else this.#consumed.set(to, new Map([[id, count]]));
+    this.#schedule();
+  }
+
   /** A receiver that was full may have room: what waits for it is tried again. */
   onRoom(to: string): void {
     if (this.#replies.hasFor(to)) this.#schedule();
@@ -132,6 +142,7 @@ export class Outbox {
     this.#replies.close();
     this.forgetPoints();
     this.#forgetIds();
+    this.#consumed.clear();
   }
 
   #addId(kind: IdsKind, to: string, id: string): void {
@@ -169,6 +180,7 @@ export class Outbox {
     this.#takeReceived(commands);
     this.#takeStrays(commands);
     this.#takeIds(commands);
+    this.#takeConsumed(commands);
     if (commands.length === 0) return;
     const isQuiet = this.redis.canBeQuiet && !this.#wantsAnswer;
     // Values may be among what waits for room.
@@ -186,6 +198,8 @@ export class Outbox {
   #keepReplies(): void {
     this.#replies.keepAll();
     this.#received.clear();
+    // It is said again on the next connection.
+    this.#consumed.clear();
   }
 
   /** `first`: which of the commands is that of the first batch. */
@@ -232,6 +246,18 @@ export class Outbox {
       commands.push(this.#publish(to, idsMessage(kind, this.address.incarnation, ids)));
     }
     this.#forgetIds();
+  }
+
+  /** After the asks: what a node may send then goes to the new return address. */
+  #takeConsumed(commands: Command[]): void {
+    for (const [to, counts] of this.#consumed) {
+      const all: Consumed[] = [...counts];
+      for (let first = 0; first < all.length; first += MAX_IDS) {
+        const some = all.slice(first, first + MAX_IDS);
+        commands.push(this.#publish(to, windowMessage(this.address.incarnation, some)));
+      }
+    }
+    this.#consumed.clear();
   }
 
   #forgetIds(): void {

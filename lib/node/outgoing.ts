@@ -1,4 +1,4 @@
-import { CloudsClosedError } from '../common/errors.js';
+import { CloudsClosedError, type CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
 import { checkServiceName } from '../protocol/names.js';
@@ -8,6 +8,7 @@ import { callBody, type CallOptions, callPlan, NO_OPTIONS } from './call-options
 import type { Caller } from './caller.js';
 import { inheritedHeaders, NestedCall } from './nested-call.js';
 import type { Publisher } from './publisher.js';
+import type { OpenedStream } from './value-stream.js';
 import { openScopes, outsideOfRequests, requestInScope } from './request-scope.js';
 
 /** What calls need of the connection. */
@@ -16,6 +17,13 @@ interface Connection {
   readonly isClosed: boolean;
   connect(): Promise<void>;
 }
+
+interface Started {
+  readonly call: Call;
+  readonly cancel: () => void;
+}
+
+const nothing = () => undefined;
 
 /** What a node sends: checks it, encodes it, and starts it. */
 export class Outgoing {
@@ -41,6 +49,30 @@ export class Outgoing {
     isOneWay: boolean,
     sink: ReplySink,
   ): () => void {
+    const started = this.#start(service, data, options, isOneWay, sink);
+    return started ? started.cancel : nothing;
+  }
+
+  /** The same for a sink that says itself what it has consumed; undefined if it was told what is wrong. */
+  stream(
+    service: string,
+    data: unknown,
+    options: CallOptions,
+    sink: ReplySink,
+  ): OpenedStream | undefined {
+    const started = this.#start(service, data, options, false, sink);
+    if (started === undefined) return undefined;
+    const { call, cancel } = started;
+    return { consumed: () => this.caller.consumed(call), cancel };
+  }
+
+  #start(
+    service: string,
+    data: unknown,
+    options: CallOptions,
+    isOneWay: boolean,
+    sink: ReplySink,
+  ): Started | undefined {
     const request = requestInScope();
     const nested = request && new NestedCall(request, service, sink);
     let call: Call;
@@ -54,13 +86,11 @@ export class Outgoing {
       call = new Call({ service, body, plan }, path, nested ?? sink, performance.now());
     } catch (error) {
       sink.error(error);
-      return () => undefined;
+      return undefined;
     }
-    if (nested === undefined) return this.#send(call);
-    return nested.start(
-      () => this.#send(call),
-      (reason) => this.caller.abort(call, reason),
-    );
+    if (nested === undefined) return { call, cancel: this.#send(call) };
+    const abort = (reason: CloudsError) => this.caller.abort(call, reason);
+    return { call, cancel: nested.start(() => this.#send(call), abort) };
   }
 
   /** Returns a function that cancels the call. */

@@ -313,6 +313,10 @@ export class Partition implements CallPath, Identity {
     this.#outbox.ask(incarnation, callId);
   }
 
+  consumed(incarnation: string, callId: string, count: number): void {
+    this.#outbox.consumed(incarnation, callId, count);
+  }
+
   // --- what arrives ---
 
   onMessage(channel: string, bytes: Buffer): void {
@@ -326,7 +330,7 @@ export class Partition implements CallPath, Identity {
       case MessageKind.REQUESTS:
         return this.#executor.accept(message, bytes);
       case MessageKind.REPLIES:
-        return this.calls.onReplies(message);
+        return this.calls.onReplies(message, bytes);
       case MessageKind.CANCEL:
         return this.#executor.onCancel(message.ids);
       case MessageKind.ASK:
@@ -335,6 +339,8 @@ export class Partition implements CallPath, Identity {
         return this.#heartbeat.onProbe(message);
       case MessageKind.RECEIVED:
         return this.#flow.onReceived(message.from, message.length);
+      case MessageKind.WINDOW:
+        return this.#executor.onConsumed(message.consumed);
       case MessageKind.FAREWELL:
         return this.#membership.onFarewell(message.token);
     }

@@ -18,7 +18,8 @@ export interface DispatchListener {
 
 /** What comes in for calls that are out, from the inbox and from the watch. */
 export interface CallListener extends DispatchListener {
-  onReplies(message: ReplyMessage): void;
+  /** `bytes`: how long the message was. */
+  onReplies(message: ReplyMessage, bytes: number): void;
   /** The path is open again, with a new inbox. */
   onPathOpened(path: CallPath): void;
   onNodeLost(path: CallPath, incarnation: string): void;

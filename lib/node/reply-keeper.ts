@@ -18,6 +18,13 @@ const NOT_RUN: ReadonlySet<string> = new Set([
   CloudsErrorCode.EXPIRED,
 ]);
 
+/** Replies that do not say how the handler has ended. */
+const SAYS_NO_END: ReadonlySet<ReplyKind> = new Set([
+  ReplyKind.VALUE,
+  ReplyKind.UNKNOWN,
+  ReplyKind.PROGRESS,
+]);
+
 interface Unclaimed {
   readonly frame: string;
   readonly keptAt: number;
@@ -100,11 +107,11 @@ export class ReplyKeeper {
 function holdsAnswer(frame: Text): boolean {
   const { kind } = ownReplyHead(frame);
   if (kind === ReplyKind.REFUSAL) return isAnswer(ownReplyFrame(frame.toString()));
-  return kind !== ReplyKind.VALUE && kind !== ReplyKind.UNKNOWN;
+  return !SAYS_NO_END.has(kind);
 }
 
 /** Whether a handler has answered with it, or what it answered could not be sent. */
 export function isAnswer([, kind, , value]: ReplyFrame): boolean {
-  if (kind === ReplyKind.VALUE || kind === ReplyKind.UNKNOWN) return false;
+  if (SAYS_NO_END.has(kind)) return false;
   return kind !== ReplyKind.REFUSAL || !NOT_RUN.has((value as { code: string }).code);
 }

@@ -108,17 +108,19 @@ export class ReplyQueue {
     for (const { message } of batches) this.keeper.keepUnclaimed(message);
   }
 
-  /** Without a connection: the callers ask for their replies when both are back. */
+  /** Without a connection: the callers ask for their replies when both are back. Streams are broken. */
   keepAll(): void {
     this.#length = 0;
-    for (const frames of this.#waiting.values()) {
+    // First: a stream that is stopped may say something at once.
+    const waiting = this.#waiting;
+    this.#waiting = new Map();
+    for (const frames of waiting.values()) {
       for (const some of inBatches(frames)) {
         const text = replyMessage(this.address.incarnation, some);
-        this.keeper.keepUnclaimed(this.keeper.keepRecent(text, some));
+        this.#keepUnclaimed(this.keeper.keepRecent(text, some));
         release(text);
       }
     }
-    this.#waiting = new Map();
   }
 
   /** Resolves when it is known of all that were sent quietly whether they reached their callers. */

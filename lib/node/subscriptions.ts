@@ -60,6 +60,7 @@ export class Subscriptions implements CallPath {
   /** No node has a look. */
   cancel(): void {}
   ask(): void {}
+  consumed(): void {}
 
   /** The partition is open. */
   resume(): void {

@@ -1,5 +1,6 @@
 import { isDeeperThan } from './depth.js';
 import {
+  type Consumed,
   type DropReason,
   MessageKind,
   type Message,
@@ -18,7 +19,7 @@ import type { Verifier } from './verifier.js';
 
 const ENVELOPE_DEPTH = 3;
 const CALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
-const MAX_REPLY_KIND = ReplyKind.UNKNOWN;
+const MAX_REPLY_KIND = ReplyKind.PROGRESS;
 /** Where a batch too large to parse says whom to tell: the return address and the first call's id. */
 const REQUEST_HEAD = /^\[\d+,"q",\d+,"([^"]{1,80})","(?:[^"\\]|\\.){1,1600}",\[\["([^"]{1,64})"/;
 
@@ -83,6 +84,8 @@ function readMessage(parts: unknown[], unsealable: readonly DropReason[]): Messa
       return readProbe(parts);
     case MessageKind.RECEIVED:
       return readReceived(parts);
+    case MessageKind.WINDOW:
+      return readWindow(parts);
     case MessageKind.FAREWELL:
       return typeof parts[2] === 'string' ? { kind: parts[1], token: parts[2] } : undefined;
     default:
@@ -168,6 +171,17 @@ function readIds(
 function readReceived([, , from, length]: unknown[]): Message | undefined {
   if (!isIncarnation(from) || !isCount(length)) return undefined;
   return { kind: MessageKind.RECEIVED, from, length };
+}
+
+function readWindow([, , from, list]: unknown[]): Message | undefined {
+  if (!isIncarnation(from) || !Array.isArray(list)) return undefined;
+  return { kind: MessageKind.WINDOW, from, consumed: only(list, isConsumed) };
+}
+
+function isConsumed(item: unknown): item is Consumed {
+  if (!Array.isArray(item)) return false;
+  const [id, count] = item as unknown[];
+  return isCallId(id) && isCount(count);
 }
 
 function readProbe(parts: unknown[]): Message | undefined {

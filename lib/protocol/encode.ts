@@ -1,7 +1,14 @@
 import { types } from 'node:util';
 import { type CloudsError } from '../common/errors.js';
 import { textOf } from '../common/messages.js';
-import { MessageKind, type Metadata, NO_METADATA, PROTOCOL_VERSION, ReplyKind } from './frames.js';
+import {
+  type Consumed,
+  MessageKind,
+  type Metadata,
+  NO_METADATA,
+  PROTOCOL_VERSION,
+  ReplyKind,
+} from './frames.js';
 import { encodeData } from './payload.js';
 import { joinTexts, type Text, wrapText } from './text.js';
 
@@ -75,6 +82,11 @@ export function unknownFrame(id: string): string {
   return `["${id}",${ReplyKind.UNKNOWN},0]`;
 }
 
+/** How many values of a stream were sent so far. */
+export function progressFrame(id: string, count: number): string {
+  return `["${id}",${ReplyKind.PROGRESS},${count}]`;
+}
+
 /** Not `instanceof` alone: an Error may come from another realm, as in a test runner. */
 function isNativeError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
@@ -110,6 +122,10 @@ export function idsMessage(
 
 export function receivedMessage(from: string, length: number): string {
   return `[${PROTOCOL_VERSION},"${MessageKind.RECEIVED}","${from}",${length}]`;
+}
+
+export function windowMessage(from: string, consumed: readonly Consumed[]): string {
+  return `[${PROTOCOL_VERSION},"${MessageKind.WINDOW}","${from}",${JSON.stringify(consumed)}]`;
 }
 
 export function farewellMessage(token: string): string {

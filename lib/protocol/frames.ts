@@ -12,6 +12,7 @@ export const MessageKind = {
   PROBE: 'p',
   FAREWELL: 'f',
   RECEIVED: 'k',
+  WINDOW: 'w',
 } as const;
 
 export const ReplyKind = {
@@ -29,6 +30,8 @@ export const ReplyKind = {
   REFUSAL: 5,
   /** The answer to an ask: this node never saw the call, or has forgotten its reply. */
   UNKNOWN: 6,
+  /** The answer to an ask about a stream that goes on: so many values were sent. */
+  PROGRESS: 7,
 } as const;
 export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
 
@@ -106,8 +109,24 @@ export interface ReceivedMessage {
   readonly length: number;
 }
 
+/** So many values of a stream its caller has consumed, since it began. */
+export type Consumed = readonly [id: string, count: number];
+
+/** The caller has room for more values of streams. */
+export interface WindowMessage {
+  readonly kind: typeof MessageKind.WINDOW;
+  readonly from: string;
+  readonly consumed: readonly Consumed[];
+}
+
 export type Message =
-  RequestMessage | ReplyMessage | IdsMessage | ProbeMessage | FarewellMessage | ReceivedMessage;
+  | RequestMessage
+  | ReplyMessage
+  | IdsMessage
+  | ProbeMessage
+  | FarewellMessage
+  | ReceivedMessage
+  | WindowMessage;
 
 /** Why a message was dropped. */
 export type DropReason =

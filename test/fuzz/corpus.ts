@@ -35,11 +35,22 @@ export function corpusFor(callIds: readonly string[], incarnation: string): Buff
     [1, 'a', 'caller.2', ['id-1', 'unknown']],
     [1, 'p', 1000, 1, [1000, 1, 1000]],
     [1, 'k', 'node.1', 100_000],
+    [
+      1,
+      'w',
+      'caller.1',
+      [
+        ['id-6', 3],
+        ['id-1', 0],
+      ],
+    ],
+    replies([a, 1, 0, 1], [a, 7, 1]),
     [1, 'f', 'token'],
     [2, 'q', 1000, incarnation, 'sum', [['id-8', 60_000, 1, 0]]],
     request('sum', [['id-9', [60_000, SIGNED_US, MAC], 1, 0, 1]]),
     [...replies([a, 0, 0, 1]), [SIGNED_US, MAC]],
     [1, 'c', 'caller.1', ['id-1'], [SIGNED_US, MAC]],
+    [1, 'w', 'caller.1', [['id-6', 3]], [SIGNED_US, MAC]],
     [1, 'p', 1000, [1, SIGNED_US, MAC], [1000, 1, 1000]],
   ];
   return messages.map((message) => Buffer.from(JSON.stringify(message)));

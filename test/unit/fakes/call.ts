@@ -49,6 +49,7 @@ export class FakePath implements CallPath {
   /** Incarnations, each with the id of a call. */
   readonly cancelled: [incarnation: string, callId: string][] = [];
   readonly asked: [incarnation: string, callId: string][] = [];
+  readonly reported: [incarnation: string, callId: string, count: number][] = [];
 
   dispatch(call: Call): void {
     this.dispatched.push(call);
@@ -64,6 +65,10 @@ export class FakePath implements CallPath {
 
   ask(incarnation: string, callId: string): void {
     this.asked.push([incarnation, callId]);
+  }
+
+  consumed(incarnation: string, callId: string, count: number): void {
+    this.reported.push([incarnation, callId, count]);
   }
 }
 

@@ -11,6 +11,7 @@ import { parseOptions } from '../../../lib/common/parse-options.js';
 import type { Call } from '../../../lib/node/call.js';
 import { type CallOptions, callPlan } from '../../../lib/node/call-options.js';
 import { Caller } from '../../../lib/node/caller.js';
+import { REPORT_AFTER, REPORT_AFTER_BYTES } from '../../../lib/node/stream-window.js';
 import { type ReplyFrame, ReplyKind } from '../../../lib/protocol/frames.js';
 import { RemoteError } from '../../../lib/protocol/remote-error.js';
 import { fakeCall, FakePath, type FlatSettings, RecordingSink } from '../fakes/call.js';
@@ -26,7 +27,7 @@ const B = 'node-b.1';
 const C = 'node-c.1';
 
 /** A caller, a path that does nothing by itself, and one call that the caller has started. */
-function setUp(settings: FlatSettings = {}, path = new FakePath()) {
+function setUp(settings: FlatSettings = {}, path = new FakePath(), given?: RecordingSink) {
   const moved: { attempt: number; code: string }[] = [];
   const timedOut: string[] = [];
   const caller = new Caller(
@@ -37,16 +38,21 @@ function setUp(settings: FlatSettings = {}, path = new FakePath()) {
     },
   );
   const start = (more: FlatSettings = {}) => {
-    const sink = new RecordingSink();
+    const sink = given ?? new RecordingSink();
     const call = fakeCall({ ...settings, ...more }, path, sink);
     caller.start(call);
     return { call, sink };
   };
   const place = (call: Call, incarnation = A, isResent = false) =>
     caller.onPlaced(call, call.attempt, incarnation, isResent);
-  const reply = (call: Call, kind: ReplyKind, value?: unknown, { from = A, count = 0 } = {}) => {
+  const reply = (
+    call: Call,
+    kind: ReplyKind,
+    value?: unknown,
+    { from = A, count = 0, bytes = 100 } = {},
+  ) => {
     const frame: ReplyFrame = [call.id, kind, count, value];
-    caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 });
+    caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 }, bytes);
   };
   return { caller, path, moved, timedOut, start, place, reply, ...start() };
 }
@@ -903,6 +909,121 @@ describe('a stream', () => {
     reply(call, ReplyKind.VALUE, 'b', { from: B });
     reply(call, ReplyKind.END, undefined, { from: B, count: 1 });
     expect(sink).toMatchObject({ values: ['b'], outcome: 'end' });
+  });
+});
+
+/** A sink that says itself what it has consumed. */
+class PulledSink extends RecordingSink {
+  readonly isPulled = true;
+}
+
+describe('what was consumed of a stream', () => {
+  /** So many values arrive, each with so many bytes. */
+  const arrive = ({ call, reply }: ReturnType<typeof setUp>, count: number, bytes = 100) => {
+    for (let i = 0; i < count; i++) reply(call, ReplyKind.VALUE, i, { count: call.values, bytes });
+  };
+
+  it('is told to its node after half a window', () => {
+    const all = setUp();
+    all.place(all.call);
+    arrive(all, REPORT_AFTER - 1);
+    expect(all.path.reported).toEqual([]);
+    arrive(all, 1 + REPORT_AFTER);
+    const id = all.call.id;
+    expect(all.path.reported).toEqual([
+      [A, id, REPORT_AFTER],
+      [A, id, 2 * REPORT_AFTER],
+    ]);
+  });
+
+  it('is told sooner when the values are long', () => {
+    const all = setUp();
+    all.place(all.call);
+    arrive(all, 4, REPORT_AFTER_BYTES / 2 + 20_000);
+    expect(all.path.reported.map(([, , count]) => count)).toEqual([2, 4]);
+  });
+
+  it('goes to where the values come from, and not before it is known who has the call', () => {
+    const all = setUp();
+    arrive(all, REPORT_AFTER);
+    expect(all.path.reported).toEqual([[A, all.call.id, REPORT_AFTER]]);
+  });
+
+  it('is told again on a new connection, and to the new inbox of its node', () => {
+    const all = setUp();
+    const { caller, call, path, place } = all;
+    place(call);
+    arrive(all, 3);
+    caller.onPathOpened(path);
+    caller.onNodeBack(path, A, 'node-a.2');
+    expect(path.reported).toEqual([
+      [A, call.id, 3],
+      ['node-a.2', call.id, 3],
+    ]);
+    expect(path.asked).toHaveLength(2);
+  });
+
+  it('is not told of a plain call that is asked for', () => {
+    const { caller, call, path, place } = setUp();
+    place(call);
+    caller.onPathOpened(path);
+    expect(path.reported).toEqual([]);
+  });
+
+  it('is what the consumer has taken, if it takes for itself', () => {
+    const all = setUp({}, new FakePath(), new PulledSink());
+    all.place(all.call);
+    arrive(all, REPORT_AFTER);
+    expect(all.path.reported).toEqual([]);
+    for (let i = 0; i < REPORT_AFTER; i++) all.caller.consumed(all.call);
+    expect(all.path.reported).toEqual([[A, all.call.id, REPORT_AFTER]]);
+    all.reply(all.call, ReplyKind.END, undefined, { count: REPORT_AFTER });
+    all.caller.consumed(all.call);
+    expect(all.path.reported).toHaveLength(1);
+  });
+});
+
+describe('the time between two values', () => {
+  it('does not run while the consumer has values to take, and then begins anew', async () => {
+    const sink = new PulledSink();
+    const { caller, call, place, reply } = setUp(
+      { mayOutlastDeadline: true },
+      new FakePath(),
+      sink,
+    );
+    place(call);
+    reply(call, ReplyKind.VALUE, 'a');
+    await pass(10_000);
+    expect(sink.outcome).toBeUndefined();
+    caller.consumed(call);
+    await pass(1000 - 2 * WHEEL_MS);
+    expect(sink.outcome).toBeUndefined();
+    await pass(4 * WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+
+  it('is over at the deadline that the call has set', async () => {
+    const sink = new PulledSink();
+    const { call, place, reply } = setUp({ deadlineMs: 3000 }, new FakePath(), sink);
+    place(call);
+    reply(call, ReplyKind.VALUE, 'a');
+    await pass(3000 - WHEEL_MS);
+    expect(sink.outcome).toBeUndefined();
+    await pass(2 * WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+});
+
+describe('the answer to an ask about a stream', () => {
+  it.each([
+    ['goes on when all values have arrived', 1, undefined],
+    ['fails at once when some are lost', 2, CloudsErrorCode.NODE_LOST],
+  ])('says that it %s', (_, count, outcome) => {
+    const { call, sink, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.VALUE, 'a');
+    reply(call, ReplyKind.PROGRESS, undefined, { count });
+    expect(sink.outcome).toBe(outcome);
   });
 });
 

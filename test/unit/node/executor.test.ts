@@ -6,6 +6,8 @@ import type { IncomingRequest } from '../../../lib/node/incoming-request.js';
 import { Outbox } from '../../../lib/node/outbox.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import { RedisClock } from '../../../lib/node/redis-clock.js';
+import { MAX_HELD } from '../../../lib/node/outgoing-stream.js';
+import { WINDOW } from '../../../lib/node/stream-window.js';
 import { Registration, Registry, type RequestHandler } from '../../../lib/node/registry.js';
 import { ReplyKeeper } from '../../../lib/node/reply-keeper.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
@@ -237,6 +239,67 @@ describe('a request', () => {
       replies: [{ kind: ReplyKind.REFUSAL, value: { code } }],
       points: [1],
     });
+  });
+
+  it('whose stream has no room runs until its last value is sent; its end comes last', async () => {
+    const { executor, arrive, sent } = setUp();
+    const request = arrive([{}]);
+    for (let i = 0; i < WINDOW + 2; i++) request.value(i);
+    expect(request.isWritable).toBe(false);
+    request.end();
+    request.value('late');
+    expect((await sent()).replies).toHaveLength(WINDOW);
+    expect(executor.running).toBe(1);
+    executor.onConsumed([
+      ['unknown', 5],
+      ['id', 2],
+    ]);
+    const { replies, points } = await sent();
+    expect(replies).toMatchObject([
+      { kind: ReplyKind.VALUE, count: WINDOW },
+      { kind: ReplyKind.VALUE, count: WINDOW + 1 },
+      { kind: ReplyKind.END, count: WINDOW + 2 },
+    ]);
+    expect(points).toEqual([1]);
+    expect(executor.running).toBe(0);
+  });
+
+  it('whose values cannot be held is stopped with CLOUDS_OVERLOADED', async () => {
+    const { executor, arrive, sent } = setUp();
+    const request = arrive([{}]);
+    for (let i = 0; i <= WINDOW + MAX_HELD; i++) request.value(i);
+    expect(request.signal.reason).toMatchObject({ code: CloudsErrorCode.OVERLOADED });
+    const { replies, points } = await sent();
+    expect(replies.at(-1)).toMatchObject({
+      kind: ReplyKind.REFUSAL,
+      count: WINDOW,
+      value: { code: CloudsErrorCode.OVERLOADED, message: messages.streamOverrun('sum') },
+    });
+    expect([replies.length, points, executor.running]).toEqual([WINDOW + 1, [1], 0]);
+  });
+
+  it('that waits for room goes on when it is cancelled, and settles if it has ended', async () => {
+    const { executor, arrive, sent } = setUp();
+    const [waiting, ended] = [arrive([{ id: 'a' }]), arrive([{ id: 'b' }])];
+    for (let i = 0; i <= WINDOW; i++) for (const one of [waiting, ended]) one.value(i);
+    ended.end();
+    const woken = waiting.whenWritable();
+    executor.onCancel(['a', 'b']);
+    await woken;
+    expect(executor.running).toBe(1);
+    waiting.end();
+    expect((await sent()).points).toEqual([2]);
+  });
+
+  it('that is a stream is told how many values it has sent when it is asked for', async () => {
+    const { executor, arrive, sent } = setUp();
+    const request = arrive([{ id: 'a' }, { id: 'b' }]);
+    request.value(1);
+    await sent();
+    executor.onAsk('caller.2', ['a', 'b']);
+    expect((await sent()).replies).toEqual([
+      expect.objectContaining({ to: 'caller.2', kind: ReplyKind.PROGRESS, count: 1 }),
+    ]);
   });
 
   it('whose stream has a value that is too large is stopped and answered with an error', async () => {

@@ -161,6 +161,48 @@ describe('a message', () => {
     ]);
   });
 
+  it('says the last count of what was consumed of each stream, behind the asks', async () => {
+    const { outbox, sent } = setUp();
+    outbox.consumed('a.1', 'x', 512);
+    outbox.consumed('a.1', 'y', 1);
+    outbox.consumed('b.1', 'z', 7);
+    outbox.consumed('a.1', 'x', 1024);
+    outbox.ask('a.1', 'x');
+    expect((await sent()).map(read)).toEqual([
+      { channel: 't:P:a.1', kind: 'a', from: 'node.2', ids: ['x'] },
+      {
+        channel: 't:P:a.1',
+        kind: 'w',
+        from: 'node.2',
+        consumed: [
+          ['x', 1024],
+          ['y', 1],
+        ],
+      },
+      { channel: 't:P:b.1', kind: 'w', from: 'node.2', consumed: [['z', 7]] },
+    ]);
+    expect(await sent()).toEqual([]);
+  });
+
+  it('does not say later what was consumed while there is no connection', async () => {
+    const { redis, outbox, sent } = setUp();
+    redis.isUp = false;
+    outbox.consumed('a.1', 'x', 512);
+    expect(await sent()).toEqual([]);
+    redis.isUp = true;
+    outbox.point(service('sum'));
+    expect((await sent()).map(([name]) => name)).toEqual(['zadd']);
+  });
+
+  it('tells of streams that are broken, as a value could not be sent', async () => {
+    const { redis, unclaimed, reply, stream, sent } = setUp();
+    redis.isUp = false;
+    stream('a.1', 'stream');
+    reply('a.1', 'reply');
+    await sent();
+    expect(unclaimed).toEqual(['stream']);
+  });
+
   it.each(['cancel', 'ask'] as const)('has at most 5000 ids to %s', async (kind) => {
     const { outbox, sent } = setUp();
     const ids = Array.from({ length: 5001 }, (_, i) => `id-${i}`);

@@ -8,6 +8,7 @@ import {
   refusalFrame,
   replyMessage,
   resultFrame,
+  progressFrame,
   unknownFrame,
   valueFrame,
 } from '../../../lib/protocol/encode.js';
@@ -80,7 +81,7 @@ describe.each(WAYS)('a reply that %s', (_, keep) => {
 
   it('is no answer when it is the value of a stream, or knows nothing of the call', () => {
     const keeper = new ReplyKeeper();
-    keep(keeper, valueFrame('id', 0, '1'), unknownFrame('id'));
+    keep(keeper, valueFrame('id', 0, '1'), progressFrame('id', 1), unknownFrame('id'));
     expect(keeper.find('id')).toBeUndefined();
   });
 

@@ -7,6 +7,7 @@ import {
   farewellMessage,
   idsMessage,
   joinFrames,
+  progressFrame,
   refusalFrame,
   replyMessage,
   requestBody,
@@ -14,6 +15,7 @@ import {
   resultFrame,
   unknownFrame,
   valueFrame,
+  windowMessage,
 } from '../../../lib/protocol/encode.js';
 import {
   MessageKind,
@@ -140,6 +142,7 @@ describe('a reply', () => {
       { code: 'CLOUDS_EXPIRED', message: 'late', details: { lateMs: 5 } },
     ],
     ['an unknown call', unknownFrame(ID), ReplyKind.UNKNOWN, 0, undefined],
+    ['the progress of a stream', progressFrame(ID, 9), ReplyKind.PROGRESS, 9, undefined],
   ])('carries %s', (_, frame, kind, count, value) => {
     const head = [ID, kind, count];
     expect(reply(frame)).toEqual({
@@ -214,6 +217,37 @@ describe('ids', () => {
     expect(decode(idsMessage(kind, FROM, ids))).toEqual({ kind, from: FROM, ids });
     expect(decode(idsMessage(kind, FROM, []))).toEqual({ kind, from: FROM, ids: [] });
   });
+});
+
+describe('a window', () => {
+  const consumed = [
+    ['a', 0],
+    ['b', 512],
+  ] as const;
+
+  it('is what was consumed of streams', () => {
+    const message = decode(windowMessage(FROM, consumed));
+    expect(message).toEqual({ kind: MessageKind.WINDOW, from: FROM, consumed });
+  });
+
+  it.each([
+    ['no list', 7],
+    ['a count below 0', ['a', -1]],
+    ['half a value', ['a', 1.5]],
+    ['a count that is no number', ['a', '1']],
+    ['no count', ['a']],
+    ['an id that is none', ['a b', 1]],
+  ])('is read without what is wrong in it: %s', (_, wrong) => {
+    const text = JSON.stringify([1, 'w', FROM, [wrong, ['b', 512]]]);
+    expect(decode(text)).toMatchObject({ consumed: [['b', 512]] });
+  });
+
+  it.each([[[1, 'w', 'nobody', []]], [[1, 'w', FROM, 7]], [[1, 'w', FROM]]])(
+    'is dropped when it is %j',
+    (message) => {
+      expect(() => decode(JSON.stringify(message))).toThrow('malformed');
+    },
+  );
 });
 
 describe('what a node sends to itself', () => {

@@ -166,7 +166,7 @@ describe('frames of a batch that cannot be read', () => {
     [],
     [5, 0, 0],
     [null, 0, 0],
-    ['id', 7, 0],
+    ['id', 8, 0],
     ['id', -1, 0],
     ['id', '0', 0],
     ['id', 1.5, 0],
