@@ -12,7 +12,7 @@ import {
 import type { Subscription } from 'rxjs';
 import { options } from './support/options.js';
 import { takeOrders } from './support/orders.js';
-import { type Outcome, outcomeOf } from './support/outcome.js';
+import { type Outcome, outcomeOf, taken } from './support/outcome.js';
 
 @Module({ imports: [CloudsModule.forRoot(options)] })
 class CallerModule {}
@@ -57,6 +57,11 @@ takeOrders({
   emit: (pattern: unknown, data: unknown) => outcomeOf(clouds.emit(pattern, data)),
   broadcast: (pattern: unknown, data: unknown) =>
     outcomeOf(clouds.emit(pattern, new CloudsRecordBuilder(data).setBroadcast().build())),
+  /** A loop over the values; with `limit` it is left after so many. */
+  stream: (pattern: unknown, data: unknown, limit?: number) =>
+    taken(clouds.stream(pattern, data), limit),
+  streamRecord: (pattern: unknown, data: unknown, how: CallOptions) =>
+    taken(clouds.stream(pattern, record(data, how))),
   /** A call to be given up later. */
   begin: (key: number, pattern: unknown, data: unknown) =>
     void calls.set(key, clouds.send(pattern, data).subscribe()),

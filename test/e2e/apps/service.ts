@@ -9,6 +9,7 @@ import { EnhancersController } from './service/enhancers.controller.js';
 import { EventsController, ShippingController } from './service/events.controller.js';
 import { RequestScopedController } from './service/request-scoped.controller.js';
 import { ResultsController } from './service/results.controller.js';
+import { StreamsController } from './service/streams.controller.js';
 import { Journal } from './support/journal.js';
 import { options } from './support/options.js';
 import { takeOrders } from './support/orders.js';
@@ -21,6 +22,7 @@ import { takeOrders } from './support/orders.js';
     EventsController,
     ShippingController,
     ContextController,
+    StreamsController,
   ],
   providers: [Journal],
 })

@@ -18,6 +18,17 @@ export function outcomeOf(values$: Observable<unknown>): Promise<Outcome> {
   });
 }
 
+/** The same of a loop, which is left after `limit` values. */
+export async function taken(values: AsyncIterable<unknown>, limit?: number): Promise<Outcome> {
+  const seen: unknown[] = [];
+  try {
+    for await (const value of values) if (seen.push(value) === limit) break;
+    return { values: seen };
+  } catch (error) {
+    return { values: seen, error: plain(error) };
+  }
+}
+
 /** The message of an Error is lost on the way to the test. */
 function plain(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
