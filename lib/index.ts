@@ -25,6 +25,7 @@ export type {
   CloudsServiceOptions,
   CloudsSigningOptions,
   ResolvedOptions,
+  WhenFull,
 } from './common/options.js';
 export { CloudsClient } from './nest/clouds.client.js';
 export { CloudsContext } from './nest/clouds.context.js';

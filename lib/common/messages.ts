@@ -40,6 +40,9 @@ export const messages = {
   overloaded: (service: string) =>
     `every node of ${quoted(service)} is at its capacity. Try again later, or start more nodes.`,
 
+  tooManyWaitForRoom: (service: string) =>
+    `every node of ${quoted(service)} is at its capacity, and as many calls wait for that as may ("service.maxWaiting").`,
+
   refusedByNode: (service: string, capacity: number) =>
     `this node already runs ${capacity} calls of ${quoted(service)}, which is its capacity.`,
 
@@ -161,6 +164,8 @@ export const messages = {
     `option ${quoted(path)} must be ${expected}, but is ${kindOf(actual)}.`,
 
   notShown: () => 'a text that is not shown, as it may hold a password',
+
+  capacityOf: (pattern: string) => `capacity of ${pattern}`,
 
   contradiction: (first: string, second: string, rule: string) =>
     `options ${quoted(first)} and ${quoted(second)} contradict each other: ${rule}.`,

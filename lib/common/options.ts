@@ -38,6 +38,9 @@ export interface CloudsRedisOptions {
   connectionName?: string;
 }
 
+/** What a call does when all nodes of its service are at their capacity. */
+export type WhenFull = 'fail' | 'wait';
+
 /** How calls are made. */
 export interface CloudsServiceOptions {
   /** How long one attempt waits for its reply, in ms. Default 60000. */
@@ -50,9 +53,11 @@ export interface CloudsServiceOptions {
   cleanInterval?: number;
   /**
    * How many calls may wait while Redis is away; more fail at once with `CLOUDS_DISCONNECTED`. Default 50000. Beside
-   * that the data of calls that wait may take 256 MiB.
+   * that the data of calls that wait may take 256 MiB. Also how many may wait for room (`whenFull`).
    */
   maxWaiting?: number;
+  /** What a call does when all nodes are at their capacity: `fail` at once, or `wait` until its deadline. Default `fail`. */
+  whenFull?: WhenFull;
 }
 
 /** Proof that messages come from processes that know a key: docs/security.md. */
@@ -110,6 +115,7 @@ export interface ResolvedOptions {
   readonly noNodeGraceMs: number;
   readonly cleanIntervalMs: number;
   readonly maxWaiting: number;
+  readonly whenFull: WhenFull;
   readonly baseScore: number;
   readonly capacity: number | undefined;
   readonly heartbeatMs: number;

@@ -5,6 +5,7 @@ import {
   type CloudsServiceOptions,
   type ResolvedOptions,
   UNLIMITED_ATTEMPTS,
+  type WhenFull,
 } from './options.js';
 import { parseRedis } from './parse-redis.js';
 import { parseSigning } from './parse-signing.js';
@@ -26,6 +27,7 @@ const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
   'noNodeGrace',
   'cleanInterval',
   'maxWaiting',
+  'whenFull',
 ];
 const TOP_KEYS: readonly (keyof CloudsOptions)[] = [
   'redis',
@@ -63,7 +65,7 @@ export function parseOptions(options: CloudsOptions = {}): ResolvedOptions {
 
 type ServiceSettings = Pick<
   ResolvedOptions,
-  'timeoutMs' | 'attempts' | 'noNodeGraceMs' | 'cleanIntervalMs' | 'maxWaiting'
+  'timeoutMs' | 'attempts' | 'noNodeGraceMs' | 'cleanIntervalMs' | 'maxWaiting' | 'whenFull'
 >;
 
 function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
@@ -75,6 +77,7 @@ function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
     noNodeGraceMs: durationOr('service.noNodeGrace', service.noNodeGrace, 2 * SECOND, 0),
     cleanIntervalMs: durationOr('service.cleanInterval', service.cleanInterval, 5 * SECOND),
     maxWaiting: integer('service.maxWaiting', service.maxWaiting, 50_000, 1, MOST_WAITING),
+    whenFull: parseWhenFull('service.whenFull', service.whenFull ?? 'fail'),
   };
 }
 
@@ -93,8 +96,14 @@ function parseServing(options: CloudsOptions): ServingSettings {
 }
 
 /** @throws CloudsBadOptionsError unless `value` is undefined or a whole number that a score can hold. */
-export function parseCapacity(value: unknown): number | undefined {
-  return value === undefined ? undefined : integer('capacity', value, 0, 1, MAX_POINTS);
+export function parseCapacity(value: unknown, path = 'capacity'): number | undefined {
+  return value === undefined ? undefined : integer(path, value, 0, 1, MAX_POINTS);
+}
+
+/** @throws CloudsBadOptionsError unless `value` is `fail` or `wait`. */
+export function parseWhenFull(path: string, value: unknown): WhenFull {
+  if (value === 'fail' || value === 'wait') return value;
+  throw bad(path, '"fail" or "wait"', value);
 }
 
 /** @throws CloudsBadOptionsError unless `value` is undefined or the name of a group; '' for those who name none. */

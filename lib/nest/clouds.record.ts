@@ -1,3 +1,4 @@
+import type { WhenFull } from '../common/options.js';
 import type { CallOptions } from '../node/call-options.js';
 import type { Metadata } from '../protocol/frames.js';
 
@@ -47,6 +48,12 @@ export class CloudsRecordBuilder<TData = unknown> {
   /** Whether an event goes to every node that takes it, instead of to one of each group. Only for `emit`. */
   setBroadcast(isBroadcast = true): this {
     this.#options.broadcast = isBroadcast;
+    return this;
+  }
+
+  /** What happens when all nodes are at their capacity: see `CallOptions.whenFull`. Default: `service.whenFull`. */
+  setWhenFull(whenFull: WhenFull): this {
+    this.#options.whenFull = whenFull;
     return this;
   }
 

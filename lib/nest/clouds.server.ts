@@ -9,6 +9,7 @@ import {
 import { isObservable, lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
+import { parseCapacity } from '../common/parse-options.js';
 import { isAsyncIterable, sendValues } from '../node/handlers.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
@@ -105,10 +106,11 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     const handler = this.messageHandlers.get(pattern)!;
     const handle = (request: IncomingRequest) => this.handle(handler, request);
     const run = ServerPackets.around(this.packets, this.logger, handle);
-    if (!handler.isEventHandler) return this.node.serve(pattern, run);
+    const capacity = capacityOf(pattern, handler);
+    if (!handler.isEventHandler) return this.node.serve(pattern, run, { capacity });
     const group = groupOf(pattern, handler);
-    await this.node.serveEvents(pattern, run, { group });
-    if (!isWildcard(pattern)) await this.node.serve(pattern, run);
+    await this.node.serveEvents(pattern, run, { group, capacity });
+    if (!isWildcard(pattern)) await this.node.serve(pattern, run, { capacity });
   }
 
   private async withdraw(pattern: string): Promise<void> {
@@ -226,6 +228,17 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       this.logger.error(error);
     }
   }
+}
+
+/**
+ * What the decorator says: `@MessagePattern('resize', { capacity: 2 })`. Of several handlers of an event, the first that does.
+ * @throws CloudsBadOptionsError
+ */
+function capacityOf(pattern: string, handler: MessageHandler): number | undefined {
+  let some: MessageHandler | undefined = handler;
+  while (some && some.extras?.capacity === undefined)
+    some = some.next as MessageHandler | undefined;
+  return parseCapacity(some?.extras?.capacity, messages.capacityOf(pattern));
 }
 
 /**

@@ -32,6 +32,17 @@ const NOT_RUN: ReadonlySet<CloudsErrorCode> = new Set([
   CloudsErrorCode.DISCONNECTED,
 ]);
 
+const MAY_HAVE_RUN: ReadonlySet<CloudsErrorCode> = new Set([
+  CloudsErrorCode.TIMEOUT,
+  CloudsErrorCode.NODE_LOST,
+  CloudsErrorCode.CANCELLED,
+]);
+
+/** Whether an attempt can end with this although its handler ran, or still runs. */
+export function mayHaveRun({ code }: CloudsError): boolean {
+  return MAY_HAVE_RUN.has(code);
+}
+
 /** An attempt that was lost may have run, whatever became of those after it. */
 export function truthOf({ lostWith }: Call, error: CloudsError): CloudsError {
   return lostWith !== undefined && NOT_RUN.has(error.code) ? lostWith : error;
@@ -41,6 +52,10 @@ export function noTaker({ service }: Call, reason: NoTaker): CloudsError {
   return reason === CloudsErrorCode.OVERLOADED
     ? new CloudsOverloadedError(messages.overloaded(service))
     : new CloudsNoNodeError(messages.noNode(service));
+}
+
+export function tooManyWaitForRoom({ service }: Call): CloudsOverloadedError {
+  return new CloudsOverloadedError(messages.tooManyWaitForRoom(service));
 }
 
 export function tooManyWait({ service }: Call): CloudsDisconnectedError {

@@ -1,9 +1,9 @@
 import { MINUTE } from '../common/durations.js';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { type ResolvedOptions, UNLIMITED_ATTEMPTS } from '../common/options.js';
+import { type ResolvedOptions, UNLIMITED_ATTEMPTS, type WhenFull } from '../common/options.js';
 import { duration, flag, object } from '../common/checks.js';
-import { parseAttempts } from '../common/parse-options.js';
+import { parseAttempts, parseWhenFull } from '../common/parse-options.js';
 import type { Metadata } from '../protocol/frames.js';
 import { requestBody } from '../protocol/encode.js';
 import { checkSize, encodeData } from '../protocol/payload.js';
@@ -34,6 +34,11 @@ export interface CallOptions {
    * that this has left, nor cancelled with it. Default false.
    */
   detached?: boolean;
+  /**
+   * What happens when all nodes of the service are at their capacity: `fail`, or `wait` for room, until the deadline of
+   * the call. Waiting is no attempt. Default: `service.whenFull`.
+   */
+  whenFull?: WhenFull;
 }
 
 const CALL_KEYS: readonly (keyof CallOptions)[] = [
@@ -43,6 +48,7 @@ const CALL_KEYS: readonly (keyof CallOptions)[] = [
   'headers',
   'broadcast',
   'detached',
+  'whenFull',
 ];
 
 /** For whoever has nothing to say: what follows from it is worked out once. */
@@ -60,7 +66,16 @@ export function callPlan(
   const deadlineMs = options.deadline ?? defaultDeadlineMs(timeoutMs, attempts);
   const mayOutlastDeadline = options.deadline === undefined;
   const isBroadcast = parseBroadcast(isOneWay, options.broadcast);
-  return { isOneWay, timeoutMs, deadlineMs, mayOutlastDeadline, attempts, isBroadcast };
+  const waitsWhenFull = (options.whenFull ?? defaults.whenFull) === 'wait';
+  return {
+    isOneWay,
+    timeoutMs,
+    deadlineMs,
+    mayOutlastDeadline,
+    attempts,
+    isBroadcast,
+    waitsWhenFull,
+  };
 }
 
 function parseBroadcast(isOneWay: boolean, broadcast = false): boolean {
@@ -93,6 +108,7 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.timeout !== undefined) duration('timeout', options.timeout);
   if (options.deadline !== undefined) duration('deadline', options.deadline);
   if (options.attempts !== undefined) parseAttempts('attempts', options.attempts);
+  if (options.whenFull !== undefined) parseWhenFull('whenFull', options.whenFull);
   if (options.detached !== undefined) flag('detached', options.detached);
   if (options.headers !== undefined) checkHeaders(options.headers);
 }

@@ -1,4 +1,4 @@
-import type { CloudsError, CloudsErrorCode } from '../common/errors.js';
+import { type CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { UNLIMITED_ATTEMPTS } from '../common/options.js';
 import { nodeIdOf, randomId } from '../protocol/ids.js';
 import type { Text } from '../protocol/text.js';
@@ -55,6 +55,8 @@ export interface CallPlan {
   readonly attempts: number;
   /** Whether it goes to every node of the service; only if it is one-way. */
   readonly isBroadcast: boolean;
+  /** Whether it waits until a node has room, and that is no attempt. */
+  readonly waitsWhenFull: boolean;
 }
 
 export interface CallSettings {
@@ -168,6 +170,15 @@ export class Call extends WheelEntry {
     this.place = undefined;
     this.isSent = false;
     this.dispatch++;
+  }
+
+  /** No node has taken it: the time of the attempt is not counted until it is sent again. */
+  waitForRoom(): void {
+    this.voidDispatch();
+    this.mayRepeatNode = true;
+    this.resumeAt = undefined;
+    this.waitsFor = CloudsErrorCode.OVERLOADED;
+    this.attemptEndsAt = this.deadlineAt;
   }
 
   /** The time of the present attempt begins. */

@@ -5,18 +5,23 @@ import { messages } from '../common/messages.js';
 import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
-import type { Call, CallPath, Sender, Unplaced } from './call.js';
+import type { Call, Sender, Unplaced } from './call.js';
 import {
   closedDuringCall,
+  mayHaveRun,
   nodeLost,
   noTaker,
   streamBroken,
   timeIsUp,
   tooManyWait,
+  tooManyWaitForRoom,
   truthOf,
 } from './call-failures.js';
 import { CallTable } from './call-table.js';
 import { type Arrival, IncomingStream } from './incoming-stream.js';
+import { FullServices } from './full-services.js';
+import { OneWays } from './one-ways.js';
+import { PlacedCalls } from './placed-calls.js';
 import type { CallListener } from './ports.js';
 import { release } from '../protocol/text.js';
 import { TimerWheel } from './timer-wheel.js';
@@ -24,18 +29,13 @@ import { TimerWheel } from './timer-wheel.js';
 const BACKOFF_MS = 50;
 const BACKOFF_SHARE = 4;
 
-/** What an attempt can end with although its handler ran, or still runs. */
-const MAY_HAVE_RUN: ReadonlySet<CloudsErrorCode> = new Set([
-  CloudsErrorCode.TIMEOUT,
-  CloudsErrorCode.NODE_LOST,
-  CloudsErrorCode.CANCELLED,
-]);
-
 /** Where a reply comes from. */
 type Origin = Sender & Arrival;
 
 export interface CallerSettings {
   readonly noNodeGraceMs: number;
+  /** How many calls may wait until a node has room. */
+  readonly maxWaiting: number;
 }
 
 /** What happens to calls that others may want to know. */
@@ -54,8 +54,14 @@ export class Caller implements CallListener {
   readonly #wheel = new TimerWheel<Call>((call) => this.#onDue(call));
   /** Services that this process has reached: one that has no node now may be restarting. */
   readonly #reached = new Set<string>();
-  #oneWays = 0;
-  readonly #oneWayListeners = new Set<() => void>();
+  readonly #oneWays = new OneWays();
+  /** Calls that wait for a node that has room. */
+  readonly #full = new FullServices((call) => this.#dispatchAgain(call));
+  readonly placed = new PlacedCalls(this.#table, {
+    move: (call, reason) => this.#move(call, reason),
+    moveOrFail: (call, error) => this.#moveOrFail(call, error),
+    ask: (call, incarnation) => this.#ask(call, incarnation),
+  });
 
   constructor(
     private readonly settings: CallerSettings,
@@ -67,15 +73,16 @@ export class Caller implements CallListener {
   }
 
   /** Resolves when no one-way call is on its way. */
-  async oneWaysSettled(): Promise<void> {
-    if (this.#oneWays === 0) return;
-    await new Promise<void>((resolve) => this.#oneWayListeners.add(resolve));
+  oneWaysSettled(): Promise<void> {
+    return this.#oneWays.settled();
   }
 
   start(call: Call): void {
-    if (call.isOneWay) this.#oneWays++;
+    if (call.isOneWay) this.#oneWays.add();
     this.#table.add(call);
     if (call.path.isFull) this.#fail(call, tooManyWait(call));
+    // Not before those that wait already.
+    else if (call.plan.waitsWhenFull && this.#full.has(call.service)) this.#waitForRoom(call);
     else this.#dispatch(call);
   }
 
@@ -114,6 +121,7 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
+    if (this.#full.size > 0) this.#full.onPlaced(call);
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
@@ -128,7 +136,7 @@ export class Caller implements CallListener {
       call.mayRepeatNode = true;
       return this.#backOff(call);
     }
-    this.#moveOrFail(call, noTaker(call, CloudsErrorCode.OVERLOADED));
+    this.#onFull(call, noTaker(call, CloudsErrorCode.OVERLOADED));
   }
 
   onRefused(call: Call, attempt: number, error: Error): void {
@@ -153,41 +161,6 @@ export class Caller implements CallListener {
     }
   }
 
-  // --- what the watch sees ---
-
-  onPathOpened(path: CallPath): void {
-    for (const call of this.#table.placed(path)) this.#ask(call, call.place!);
-  }
-
-  onNodeLost(path: CallPath, incarnation: string): void {
-    for (const call of this.#table.placed(path, incarnation)) {
-      this.#moveOrFail(call, nodeLost(call, incarnation));
-    }
-  }
-
-  onNodeFrozen(path: CallPath, incarnation: string): void {
-    const now = performance.now();
-    for (const call of this.#table.placed(path, incarnation)) {
-      if (call.mayMove(now)) this.#move(call, nodeLost(call, incarnation));
-    }
-  }
-
-  onNodeBack(path: CallPath, incarnation: string, successor: string): void {
-    for (const call of this.#table.placed(path, incarnation)) {
-      call.place = successor;
-      this.#ask(call, successor);
-    }
-  }
-
-  waitedFor(path: CallPath, placedBefore: number): Map<string, number> {
-    const incarnations = new Map<string, number>();
-    for (const { place, placedAt } of this.#table.placed(path)) {
-      if (placedAt > placedBefore) continue;
-      incarnations.set(place!, Math.max(placedAt, incarnations.get(place!) ?? 0));
-    }
-    return incarnations;
-  }
-
   // --- the course of one call ---
 
   #dispatch(call: Call): void {
@@ -199,6 +172,25 @@ export class Caller implements CallListener {
   #resumeLater(call: Call): void {
     call.resumeAt = performance.now() + jittered(BACKOFF_MS, BACKOFF_SHARE);
     this.#wheel.add(call, call.dueAt);
+  }
+
+  /** What is told by Redis or by the node itself: the handler has not run. */
+  #onFull(call: Call, error: CloudsError): void {
+    if (call.plan.waitsWhenFull) this.#waitForRoom(call);
+    else this.#moveOrFail(call, error);
+  }
+
+  #waitForRoom(call: Call): void {
+    if (!this.#full.holds(call) && this.#full.size >= this.settings.maxWaiting)
+      return this.#fail(call, tooManyWaitForRoom(call));
+    call.waitForRoom();
+    this.#wheel.add(call, call.dueAt);
+    this.#full.add(call);
+  }
+
+  #dispatchAgain(call: Call): void {
+    call.beginAttempt(performance.now());
+    this.#dispatch(call);
   }
 
   /** A pause before the next attempt; the attempt's own time begins after it. */
@@ -314,6 +306,8 @@ export class Caller implements CallListener {
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
   #onRefusal(call: Call, sender: Sender, error: CloudsError): void {
     if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call, sender);
+    if (error.code === CloudsErrorCode.OVERLOADED && call.plan.waitsWhenFull)
+      return this.#waitForRoom(call);
     if (call.place === undefined) {
       call.addTried(sender.incarnation);
       call.voidDispatch();
@@ -334,6 +328,7 @@ export class Caller implements CallListener {
   #answer(call: Call, sender: Sender, deliver: () => void): void {
     call.isAnswered = true;
     this.#finish(call, call.mayBeAt(sender) ? undefined : call.place);
+    if (this.#full.size > 0) this.#full.onRoom(call.service);
     guarded(deliver);
   }
 
@@ -354,7 +349,7 @@ export class Caller implements CallListener {
     const left = call.place;
     call.leave(performance.now());
     if (left !== undefined) call.path.cancel(left, call.id);
-    if (MAY_HAVE_RUN.has(reason.code)) call.lostWith = reason;
+    if (mayHaveRun(reason)) call.lostWith = reason;
     this.events.moved(call, reason);
     if (reason.code === CloudsErrorCode.OVERLOADED) {
       call.waitsFor = CloudsErrorCode.OVERLOADED;
@@ -371,17 +366,12 @@ export class Caller implements CallListener {
     guarded(() => call.sink.error(truthOf(call, error)));
   }
 
-  #onOneWaySettled(): void {
-    if (--this.#oneWays > 0) return;
-    for (const resolve of this.#oneWayListeners) resolve();
-    this.#oneWayListeners.clear();
-  }
-
   /** `toCancel`: a node that has the call and need not finish it. */
   #finish(call: Call, toCancel?: string): void {
     call.isSettled = true;
     release(call.body);
-    if (call.isOneWay) this.#onOneWaySettled();
+    if (call.isOneWay) this.#oneWays.settle();
+    if (this.#full.size > 0) this.#full.remove(call);
     this.#table.remove(call);
     this.#wheel.remove(call);
     const isDone = call.place !== undefined || (call.isSent && call.isAnswered);

@@ -1,16 +1,11 @@
 import { EventEmitter } from 'node:events';
 import { hostname } from 'node:os';
 import { SECOND, within } from '../common/durations.js';
-import {
-  CloudsBadOptionsError,
-  CloudsClosedError,
-  CloudsDisconnectedError,
-  type CloudsError,
-} from '../common/errors.js';
+import { CloudsDisconnectedError, type CloudsError } from '../common/errors.js';
 import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
 import type { CloudsOptions, ResolvedOptions } from '../common/options.js';
-import { parseCapacity, parseGroup, parseOptions } from '../common/parse-options.js';
+import { parseGroup, parseOptions } from '../common/parse-options.js';
 import { randomId } from '../protocol/ids.js';
 import { checkServiceName } from '../protocol/names.js';
 import { subscriptionService } from '../protocol/subscriptions.js';
@@ -27,8 +22,9 @@ import { Partition } from './partition.js';
 import type { Reporter } from './ports.js';
 import { PromiseSink } from './promise-sink.js';
 import { Publisher } from './publisher.js';
-import { Registration, type RequestHandler } from './registry.js';
+import type { RequestHandler } from './registry.js';
 import { openScopes, outsideOfRequests } from './request-scope.js';
+import { Serving } from './serving.js';
 import { Session } from './session.js';
 import { type OpenedStream, ValueStream } from './value-stream.js';
 
@@ -64,9 +60,8 @@ export class CloudsNode {
   readonly #cleaner: Cleaner;
   readonly #drops = new DropLog((text) => this.#tell('warning', text));
   readonly #session: Session;
+  readonly #serving: Serving;
   readonly #outgoing: Outgoing;
-  #leaving: Promise<void> | undefined;
-  #isDraining = false;
 
   /**
    * Nothing is connected yet. With `makesCalls: false` requests have a scope only once somebody has made a call.
@@ -101,6 +96,8 @@ export class CloudsNode {
       onConnectFailed: (error) => this.#caller.close(() => error as CloudsError),
       onWarning: (message) => this.#tell('warning', message),
     });
+    const partitionOf = (service: string) => this.#partitionOf(service);
+    this.#serving = new Serving(this.options, this.#partitions, partitionOf);
     this.#outgoing = this.#createOutgoing(reporter);
   }
 
@@ -153,8 +150,8 @@ export class CloudsNode {
       id: this.id,
       isConnected: this.isConnected,
       inFlight: this.#caller.inFlight,
-      running: this.#running,
-      handled: this.#handled,
+      running: this.#serving.running,
+      handled: this.#serving.handled,
       dropped: this.#drops.counts(),
     };
   }
@@ -209,38 +206,22 @@ export class CloudsNode {
     await this.#serve(this.#subscription(pattern, options.group), handler, options);
   }
 
-  async #serve(
+  #serve(
     service: string,
     handler: RequestHandler,
     { capacity = this.options.capacity }: RegisterOptions,
   ): Promise<void> {
-    parseCapacity(capacity);
-    if (this.#isDraining) throw new CloudsClosedError(messages.closed());
-    const partition = this.#partitionOf(service);
-    if (partition.registry.get(service) !== undefined) {
-      throw new CloudsBadOptionsError(messages.alreadyRegistered(service));
-    }
-    const registration = new Registration(service, handler, this.options.baseScore, capacity);
-    await partition.register(registration);
-    try {
-      await this.connect();
-    } catch (error) {
-      partition.registry.remove(registration);
-      throw error;
-    }
+    return this.#serving.serve(service, handler, capacity, () => this.connect());
   }
 
   /** Stops serving `service`. Resolves when no more requests for it can arrive; what arrived still runs. */
-  async unregister(service: string): Promise<void> {
-    const registration = this.#partitionOf(service).registry.get(service);
-    if (registration) await this.#leaveServices([registration]);
+  unregister(service: string): Promise<void> {
+    return this.#serving.unregister(service);
   }
 
   /** Takes no more events with this pattern, in this group. What arrived still runs. */
   async unsubscribe(pattern: string, { group }: SubscribeOptions = {}): Promise<void> {
-    const service = this.#subscription(pattern, group);
-    const registration = this.#partitionOf(service).registry.get(service);
-    if (registration) await this.#leaveServices([registration]);
+    await this.#serving.unregister(this.#subscription(pattern, group));
   }
 
   #subscription(pattern: string, group: string | undefined): string {
@@ -337,8 +318,7 @@ export class CloudsNode {
    * then it is cancelled. Calls can still be made.
    */
   leave(): Promise<void> {
-    this.#leaving ??= this.#leave().finally(() => (this.#leaving = undefined));
-    return this.#leaving;
+    return this.#serving.leave();
   }
 
   /**
@@ -352,38 +332,11 @@ export class CloudsNode {
     );
   }
 
-  // --- leaving ---
-
   /** Events that were emitted just before the end are on their way when it comes. */
   async #finish(): Promise<void> {
     await this.leave();
     if (this.isConnected) await within(FLUSH_MS, this.#caller.oneWaysSettled());
   }
-
-  async #leave(): Promise<void> {
-    this.#isDraining = true;
-    try {
-      const partitions = this.#partitions;
-      await this.#leaveServices(partitions.flatMap(({ registry }) => registry.all()));
-      await Promise.all(partitions.map((partition) => partition.drain(this.options.drainMs)));
-    } finally {
-      this.#isDraining = false;
-    }
-  }
-
-  /** A service that is being left already is waited for. */
-  async #leaveServices(registrations: readonly Registration[]): Promise<void> {
-    for (const partition of this.#partitions) {
-      const own = registrations.filter(
-        (one) => !one.left && this.#partitionOf(one.service) === partition,
-      );
-      const left = partition.leave(own);
-      for (const registration of own) registration.left = left;
-    }
-    await Promise.all(registrations.map(({ left }) => left ?? Promise.resolve()));
-  }
-
-  // --- calls ---
 
   /** The partition of a service; with several, by a hash of the name. */
   #partitionOf(_service: string): Partition {
@@ -401,21 +354,8 @@ export class CloudsNode {
 
   // --- what the node says about itself ---
 
-  get #running(): number {
-    return this.#partitions.reduce((sum, { running }) => sum + running, 0);
-  }
-
-  get #handled(): number {
-    return this.#partitions.reduce((sum, { handled }) => sum + handled, 0);
-  }
-
   #describe(): Record<string, unknown> {
-    return {
-      host: hostname(),
-      pid: process.pid,
-      running: this.#running,
-      handled: this.#handled,
-      isDraining: this.#isDraining,
-    };
+    const { running, handled, isDraining } = this.#serving;
+    return { host: hostname(), pid: process.pid, running, handled, isDraining };
   }
 }

@@ -95,13 +95,13 @@ export class Partition implements CallPath, Identity {
       options.maxPayloadBytes,
     );
     this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter, () =>
-      calls.onPathOpened(this),
+      calls.placed.onPathOpened(this),
     );
     this.#dispatcher = this.#createDispatcher();
     this.subscriptions = new Subscriptions(redis, this.#keys, this, calls, options.maxWaiting);
     this.#membership = new Membership(redis, this.#keys, this, this.#clock, entryTtlMs);
     const settings = { returnMs: options.noNodeGraceMs, silenceMs: options.heartbeatMs };
-    this.#watch = new Watch(redis, this.#keys, this, calls, settings, (error) =>
+    this.#watch = new Watch(redis, this.#keys, this, calls.placed, settings, (error) =>
       reporter.error(new Error(messages.watchRefused(error.message))),
     );
     this.#heartbeat = this.#createHeartbeat(entryTtlMs);
@@ -196,7 +196,7 @@ export class Partition implements CallPath, Identity {
     this.#heartbeat.start();
     this.#dispatcher.resume();
     this.subscriptions.resume();
-    this.calls.onPathOpened(this);
+    this.calls.placed.onPathOpened(this);
     if (this.calls.inFlight > 0) this.#watch.start();
   }
 

@@ -16,10 +16,10 @@ export interface DispatchListener {
   onForgotten(call: Call, attempt: number): void;
 }
 
-/** What comes in for calls that are out, from the inbox and from the watch. */
-export interface CallListener extends DispatchListener {
-  /** `bytes`: how long the message was. */
-  onReplies(message: ReplyMessage, bytes: number): void;
+/** What becomes of the nodes that have calls, and of the inbox that waits for their replies. */
+export interface WatchListener {
+  /** Calls that are out, whether a node has them or not. */
+  readonly inFlight: number;
   /** The path is open again, with a new inbox. */
   onPathOpened(path: CallPath): void;
   onNodeLost(path: CallPath, incarnation: string): void;
@@ -32,6 +32,14 @@ export interface CallListener extends DispatchListener {
    * when the last of these calls was placed there.
    */
   waitedFor(path: CallPath, placedBefore: number): Map<string, number>;
+}
+
+/** What comes in for calls that are out. */
+export interface CallListener extends DispatchListener {
+  /** Those that a node has. */
+  readonly placed: WatchListener;
+  /** `bytes`: how long the message was. */
+  onReplies(message: ReplyMessage, bytes: number): void;
 }
 
 /** What the parts report for people to see. */

@@ -62,7 +62,9 @@ export class Publisher {
       },
     };
     subscriptions.heldLength += dataJson.length;
-    this.caller.start(this.#call(name, '', plan, subscriptions, released));
+    // A look finds no node, nor a full one.
+    const look = plan.waitsWhenFull ? { ...plan, waitsWhenFull: false } : plan;
+    this.caller.start(this.#call(name, '', look, subscriptions, released));
   }
 
   #send({ name, dataJson, headers, plan }: Event, route: Route, sink: ReplySink): void {

@@ -2,17 +2,12 @@ import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { CallPath } from './call.js';
 import { lookUp, type Sighting } from './look-up.js';
-import type { CallListener } from './ports.js';
+import type { WatchListener } from './ports.js';
 
 const LOOK_MS = 250;
 /** A node whose inbox is gone may be reconnecting; it takes a tenth of a second if all is well. */
 const SUSPICION_MS = 300;
 const LOOK_AT_SUSPECTS_MS = 100;
-
-type Watcher = Pick<
-  CallListener,
-  'inFlight' | 'waitedFor' | 'onNodeLost' | 'onNodeBack' | 'onNodeFrozen'
->;
 
 export interface WatchSettings {
   /** After a cut the nodes come back one by one: for so long a missing inbox is not held against them. */
@@ -67,7 +62,7 @@ export class Watch {
     private readonly redis: RedisPort,
     private readonly keys: Keys,
     private readonly path: CallPath,
-    private readonly calls: Watcher,
+    private readonly calls: Omit<WatchListener, 'onPathOpened'>,
     private readonly settings: WatchSettings,
     /** Redis refuses to be asked: told once, until it does not any more. */
     private readonly onRefused: (error: Error) => void,

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { CallOptions } from '../../lib/index.js';
 import { useCloud } from '../support/cloud.js';
 import { gate, outcome, tally, timeOf, until } from '../support/wait.js';
 
@@ -93,6 +94,61 @@ describe('balance', () => {
     isOver = true;
     await load;
     await cloud.silence('work', [...nodes, late]);
+  });
+});
+
+describe('a burst of 200 calls on two nodes that take 3 at once', () => {
+  async function burst() {
+    const most = [0, 0];
+    const nodes = await Promise.all(most.map(() => cloud.connected({ capacity: 3 })));
+    for (const [index, node] of nodes.entries()) {
+      await node.register('work', () => {
+        most[index] = Math.max(most[index]!, node.stats.running);
+        return delay(10, 'done');
+      });
+    }
+    const caller = await cloud.connected();
+    const call = (options: CallOptions) =>
+      Array.from({ length: 200 }, () => caller.send('work', 1, options));
+    return { most, nodes, caller, call };
+  }
+
+  it('is answered when it waits, and no node runs more than it takes', async () => {
+    const { most, nodes, call } = await burst();
+    expect(await tally(call({ whenFull: 'wait' }))).toEqual({ ok: 200 });
+    expect(most).toEqual([3, 3]);
+    await cloud.silence('work', nodes, 3);
+  });
+
+  it('has CLOUDS_OVERLOADED for the rest when it does not wait', async () => {
+    const { most, nodes, call } = await burst();
+    expect(await tally(call({}))).toEqual({ ok: 6, CLOUDS_OVERLOADED: 194 });
+    expect(most).toEqual([3, 3]);
+    await cloud.silence('work', nodes, 3);
+  });
+
+  it('waits up to the deadline and no longer', async () => {
+    const { nodes, call } = await burst();
+    const counts = await tally(call({ whenFull: 'wait', timeout: 150 }));
+    expect(counts.ok).toBeGreaterThanOrEqual(6);
+    expect(counts.CLOUDS_OVERLOADED).toBeGreaterThan(0);
+    await cloud.silence('work', nodes, 3);
+  });
+
+  it('has its events taken one after the other too', async () => {
+    const { most, nodes, caller } = await burst();
+    const events = Array.from({ length: 50 }, () => caller.emit('work', 1, { whenFull: 'wait' }));
+    expect(await tally(events)).toEqual({ ok: 50 });
+    expect(Math.max(...most)).toBeLessThanOrEqual(3);
+    await cloud.silence('work', nodes, 3);
+  });
+
+  it('of several callers is answered too', async () => {
+    const { nodes, call } = await burst();
+    const other = await cloud.connected({ service: { whenFull: 'wait' } });
+    const others = Array.from({ length: 100 }, () => other.send('work'));
+    expect(await tally([...call({ whenFull: 'wait' }), ...others])).toEqual({ ok: 300 });
+    await cloud.silence('work', nodes, 3);
   });
 });
 

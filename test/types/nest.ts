@@ -186,6 +186,7 @@ export class Orders {
       .setDeadline(2000)
       .setHeaders({ 'x-request-id': 'a1' })
       .setDetached()
+      .setWhenFull('wait')
       .setData([4])
       .build();
     return this.clouds.send<number, CloudsRecord<number[]>>('sum', record);

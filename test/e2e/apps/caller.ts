@@ -29,11 +29,12 @@ clouds.setOnDispatchHook((packet) => {
   packet.metadata = { 'x-request-id': `request ${dispatched}` };
 });
 
-function record(data: unknown, { attempts, timeout, headers }: CallOptions) {
+function record(data: unknown, { attempts, timeout, headers, whenFull }: CallOptions) {
   const builder = new CloudsRecordBuilder(data);
   if (attempts !== undefined) builder.setAttempts(attempts);
   if (timeout !== undefined) builder.setTimeout(timeout);
   if (headers !== undefined) builder.setHeaders(headers);
+  if (whenFull !== undefined) builder.setWhenFull(whenFull);
   return builder.build();
 }
 

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import { type MicroserviceOptions, Transport } from '@nestjs/microservices';
 import { CloudsContext, CloudsServer } from 'nestjs-clouds';
 import type { AddressInfo, Server as TcpServer } from 'node:net';
+import { CapacityController } from './service/capacity.controller.js';
 import { ContextController } from './service/context.controller.js';
 import { EnhancersController } from './service/enhancers.controller.js';
 import { EventsController, ShippingController } from './service/events.controller.js';
@@ -23,6 +24,7 @@ import { takeOrders } from './support/orders.js';
     ShippingController,
     ContextController,
     StreamsController,
+    CapacityController,
   ],
   providers: [Journal],
 })

@@ -16,7 +16,7 @@ const TOP =
 const REDIS =
   'url host port path db prefix username password tls family sentinels name sentinelUsername ' +
   'sentinelPassword connectTimeout keepAlive connectionName';
-const SERVICE = 'callbackTimeout attempts noNodeGrace cleanInterval maxWaiting';
+const SERVICE = 'callbackTimeout attempts noNodeGrace cleanInterval maxWaiting whenFull';
 
 describe('the defaults', () => {
   const defaults = {
@@ -27,6 +27,7 @@ describe('the defaults', () => {
     noNodeGraceMs: 2000,
     cleanIntervalMs: 5000,
     maxWaiting: 50_000,
+    whenFull: 'fail',
     baseScore: 1000,
     capacity: undefined,
     heartbeatMs: 1000,
@@ -61,6 +62,7 @@ describe('options that are given', () => {
         noNodeGrace: 0,
         cleanInterval: 7,
         maxWaiting: 9,
+        whenFull: 'wait',
       },
       baseScore: 1,
       heartbeatInterval: 50,
@@ -78,6 +80,7 @@ describe('options that are given', () => {
       noNodeGraceMs: 0,
       cleanIntervalMs: 7,
       maxWaiting: 9,
+      whenFull: 'wait',
       baseScore: 1,
       capacity: undefined,
       heartbeatMs: 50,
@@ -317,7 +320,11 @@ describe('duration', () => {
 
 describe('parseCapacity', () => {
   it('takes undefined for no limit, and whole numbers that a score can hold', () => {
-    expect([undefined, 1, 2 ** 20].map(parseCapacity)).toEqual([undefined, 1, 2 ** 20]);
+    expect([undefined, 1, 2 ** 20].map((value) => parseCapacity(value))).toEqual([
+      undefined,
+      1,
+      2 ** 20,
+    ]);
   });
 
   it.each([0, -1, 0.5, NaN, null])('refuses %j', (value) => {

@@ -88,6 +88,7 @@ export function fakeCall(
     mayOutlastDeadline: false,
     attempts,
     isBroadcast: false,
+    waitsWhenFull: false,
     ...some,
   };
   return new Call({ service, body, plan }, path, sink, performance.now());

@@ -31,6 +31,7 @@ describe('the plan of a call', () => {
       deadlineMs: 10_000,
       mayOutlastDeadline: true,
       isBroadcast: false,
+      waitsWhenFull: false,
     });
   });
 
@@ -42,6 +43,7 @@ describe('the plan of a call', () => {
       deadlineMs: 250,
       mayOutlastDeadline: false,
       isBroadcast: false,
+      waitsWhenFull: false,
     });
   });
 
@@ -81,6 +83,7 @@ describe('a call that cannot be made', () => {
         'headers',
         'broadcast',
         'detached',
+        'whenFull',
       ]),
     ],
     [
@@ -95,6 +98,8 @@ describe('a call that cannot be made', () => {
       { deadline: '5' },
       messages.badOption('deadline', 'a number of milliseconds from 1 to 2147483647', '5'),
     ],
+    [{ whenFull: 'queue' }, messages.badOption('whenFull', '"fail" or "wait"', 'queue')],
+    [{ detached: 1 }, messages.badOption('detached', 'true or false', 1)],
     [{ headers: { a: 1 } }, messages.badHeaders('headers.a', 'a string', 1)],
   ])('is one with the options %j', (options, message) => {
     expect(refused(options)).toMatchObject({ code: CloudsErrorCode.BAD_OPTIONS, message });

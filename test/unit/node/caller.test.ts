@@ -31,7 +31,7 @@ function setUp(settings: FlatSettings = {}, path = new FakePath(), given?: Recor
   const moved: { attempt: number; code: string }[] = [];
   const timedOut: string[] = [];
   const caller = new Caller(
-    { noNodeGraceMs: GRACE_MS },
+    { noNodeGraceMs: GRACE_MS, maxWaiting: 1000 },
     {
       moved: ({ attempt }, { code }: CloudsError) => void moved.push({ attempt, code }),
       timedOut: ({ service }) => void timedOut.push(service),
@@ -233,7 +233,7 @@ describe('what a node answers', () => {
   it('is what a lost attempt ended with when no node is left for the next', async () => {
     const { caller, path, call, sink, place } = setUp({ attempts: 3 });
     place(call);
-    caller.onNodeLost(path, call.place!);
+    caller.placed.onNodeLost(path, call.place!);
     caller.onUnplaced(call, 2, 'no-node');
     await pass(1000 + WHEEL_MS);
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
@@ -242,7 +242,7 @@ describe('what a node answers', () => {
   it('is what a lost attempt ended with when Redis refuses the next', () => {
     const { caller, path, call, sink, place } = setUp({ attempts: 3 });
     place(call);
-    caller.onNodeLost(path, call.place!);
+    caller.placed.onNodeLost(path, call.place!);
     caller.onRefused(call, 2, redisError('OOM command not allowed'));
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
   });
@@ -250,7 +250,7 @@ describe('what a node answers', () => {
   it('is what a lost attempt ended with when the last one comes too late to its node', () => {
     const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
     place(call);
-    caller.onNodeLost(path, call.place!);
+    caller.placed.onNodeLost(path, call.place!);
     place(call, B);
     reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.EXPIRED), { from: B });
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
@@ -633,6 +633,92 @@ describe('a service whose nodes are all full', () => {
   });
 });
 
+describe('a service whose nodes are all full, for calls that wait', () => {
+  const LONGEST_PAUSE_MS = 375;
+  const waiting = { waitsWhenFull: true, timeoutMs: 2000 };
+
+  it('has them sent again until there is room, as the same attempt', async () => {
+    const { caller, path, call, sink, moved, place, reply } = setUp(waiting);
+    for (let round = 1; round < 4; round++) {
+      caller.onUnplaced(call, 1, 'overloaded');
+      await pass(LONGEST_PAUSE_MS + WHEEL_MS);
+      expect(path.dispatched.length).toBe(round + 1);
+    }
+    place(call);
+    reply(call, ReplyKind.RESULT, 6);
+    expect(sink.outcome).toBe('value');
+    expect(call.attempt).toBe(1);
+    expect(moved).toEqual([]);
+  });
+
+  it('fails them when their time is over', async () => {
+    const { caller, path, call, sink } = setUp(waiting);
+    caller.onUnplaced(call, 1, 'overloaded');
+    path.dispatch = (again) => queueMicrotask(() => caller.onUnplaced(again, 1, 'overloaded'));
+    await pass(2000 + WHEEL_MS);
+    expect(sink.failure.message).toBe(messages.overloaded('sum'));
+  });
+
+  it('is asked less and less often', async () => {
+    const { caller, path, call } = setUp({ ...waiting, timeoutMs: 60_000 });
+    caller.onUnplaced(call, 1, 'overloaded');
+    let sent = 0;
+    path.dispatch = (again) => {
+      sent++;
+      queueMicrotask(() => caller.onUnplaced(again, 1, 'overloaded'));
+    };
+    await pass(10_000);
+    expect(sent).toBeGreaterThan(10_000 / LONGEST_PAUSE_MS);
+    expect(sent).toBeLessThan(10_000 / 200);
+    caller.cancel(call);
+  });
+
+  it('takes them in their order, one for each reply, and new ones after them', () => {
+    const { caller, path, call: first, start, place, reply } = setUp(waiting);
+    place(first);
+    const [second, third] = [start().call, start().call];
+    caller.onUnplaced(second, 1, 'overloaded');
+    caller.onUnplaced(third, 1, 'overloaded');
+    const { call: fourth } = start();
+    expect(path.dispatched).toEqual([first, second, third]);
+    reply(first, ReplyKind.RESULT);
+    place(second);
+    reply(second, ReplyKind.RESULT);
+    expect(path.dispatched.slice(3)).toEqual([second, third]);
+    // Somebody else was faster.
+    caller.onUnplaced(third, 1, 'overloaded');
+    expect(path.dispatched.slice(5)).toEqual([]);
+    caller.cancel(third);
+    caller.cancel(fourth);
+  });
+
+  it('has them sent again when the node itself was full', async () => {
+    const { path, call, place, reply } = setUp(waiting);
+    place(call, A);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.OVERLOADED));
+    await pass(LONGEST_PAUSE_MS + WHEEL_MS);
+    expect(path.dispatched).toEqual([call, call]);
+    expect(call).toMatchObject({ attempt: 1, place: undefined });
+  });
+
+  it('sends more and more of them when it turns out that there is room', async () => {
+    const { caller, path, call, start, place } = setUp({ ...waiting, timeoutMs: 60_000 });
+    caller.onUnplaced(call, 1, 'overloaded');
+    const others = Array.from({ length: 20 }, () => start().call);
+    path.dispatch = (again) => queueMicrotask(() => place(again));
+    await pass(LONGEST_PAUSE_MS + WHEEL_MS);
+    for (const one of [call, ...others]) expect(one.place).toBe(A);
+  });
+
+  it('does not let more wait than may', () => {
+    const { caller, call, start } = setUp(waiting);
+    caller.onUnplaced(call, 1, 'overloaded');
+    for (let i = 1; i < 1000; i++) expect(start().sink.outcome).toBeUndefined();
+    expect(start().sink.failure.message).toBe(messages.tooManyWaitForRoom('sum'));
+    caller.close();
+  });
+});
+
 describe('a service whose only nodes were tried', () => {
   it('is tried again after a moment, and then on one of them', async () => {
     const { caller, path, call, place } = setUp({ attempts: 2, deadlineMs: 5000 });
@@ -708,7 +794,7 @@ describe('a node that is lost', () => {
     const waiting = start();
     place(call, A);
     place(other.call, B);
-    caller.onNodeLost(path, A);
+    caller.placed.onNodeLost(path, A);
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
     expect(sink.failure.message).toBe(messages.nodeLost('sum', A));
     expect([other.sink.outcome, waiting.sink.outcome]).toEqual([undefined, undefined]);
@@ -717,14 +803,14 @@ describe('a node that is lost', () => {
   it('loses the calls of its path only', () => {
     const { caller, call, sink, place } = setUp();
     place(call, A);
-    caller.onNodeLost(new FakePath(), A);
+    caller.placed.onNodeLost(new FakePath(), A);
     expect(sink.outcome).toBeUndefined();
   });
 
   it('loses a call that may be retried to another node, at once', () => {
     const { caller, path, call, sink, moved, place } = setUp({ attempts: 2 });
     place(call, A);
-    caller.onNodeLost(path, A);
+    caller.placed.onNodeLost(path, A);
     expect(path.dispatched).toEqual([call, call]);
     expect(call).toMatchObject({ attempt: 2, tried: ['node-a'] });
     expect(moved).toEqual([{ attempt: 2, code: CloudsErrorCode.NODE_LOST }]);
@@ -738,7 +824,7 @@ describe('a node that is frozen', () => {
     const other = start({ attempts: 2 });
     place(call, A);
     place(other.call, A);
-    caller.onNodeFrozen(path, A);
+    caller.placed.onNodeFrozen(path, A);
     expect(sink.outcome).toBeUndefined();
     expect(call).toMatchObject({ attempt: 1, place: A });
     expect(other.call).toMatchObject({ attempt: 2, tried: ['node-a'], place: undefined });
@@ -749,7 +835,7 @@ describe('a node that is back with a new inbox', () => {
   it('is asked there about the calls that it has', () => {
     const { caller, path, call, sink, place, reply } = setUp();
     place(call, A);
-    caller.onNodeBack(path, A, 'node-a.2');
+    caller.placed.onNodeBack(path, A, 'node-a.2');
     expect(path.asked).toEqual([['node-a.2', call.id]]);
     reply(call, ReplyKind.RESULT, 6, { from: 'node-a.2' });
     expect(sink.outcome).toBe('value');
@@ -778,7 +864,7 @@ describe('a path that is open again', () => {
     start();
     place(call, A);
     place(other.call, B);
-    caller.onPathOpened(path);
+    caller.placed.onPathOpened(path);
     expect(path.asked).toEqual([
       [A, call.id],
       [B, other.call.id],
@@ -813,9 +899,9 @@ describe('waitedFor', () => {
     place(start().call, A);
     place(start().call, C);
     start();
-    expect([...caller.waitedFor(path, performance.now() - 50).keys()]).toEqual([A, B]);
-    expect([...caller.waitedFor(path, performance.now()).keys()].sort()).toEqual([A, B, C]);
-    expect([...caller.waitedFor(new FakePath(), performance.now()).keys()]).toEqual([]);
+    expect([...caller.placed.waitedFor(path, performance.now() - 50).keys()]).toEqual([A, B]);
+    expect([...caller.placed.waitedFor(path, performance.now()).keys()].sort()).toEqual([A, B, C]);
+    expect([...caller.placed.waitedFor(new FakePath(), performance.now()).keys()]).toEqual([]);
   });
 });
 
@@ -860,7 +946,7 @@ describe('a stream', () => {
       const { caller, path, call, sink, place, reply } = setUp({ attempts: 3 });
       place(call);
       reply(call, ReplyKind.VALUE, 'a');
-      if (end === 'lost') caller.onNodeLost(path, A);
+      if (end === 'lost') caller.placed.onNodeLost(path, A);
       if (end === 'refusal') reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.CANCELLED));
       if (end === 'timeout') await pass(3000 + WHEEL_MS);
       expect(sink.ends, end).toHaveLength(1);
@@ -871,7 +957,7 @@ describe('a stream', () => {
   it('that has not begun is started elsewhere when its node is lost', () => {
     const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
     place(call, A);
-    caller.onNodeLost(path, A);
+    caller.placed.onNodeLost(path, A);
     place(call, B);
     reply(call, ReplyKind.VALUE, 'b', { from: B });
     expect(sink.values).toEqual(['b']);
@@ -880,7 +966,7 @@ describe('a stream', () => {
   it('takes the values of one node only', () => {
     const { caller, path, call, sink, place, reply } = setUp({ attempts: 2 });
     place(call, A);
-    caller.onNodeLost(path, A);
+    caller.placed.onNodeLost(path, A);
     place(call, B);
     reply(call, ReplyKind.VALUE, 'b', { from: B });
     reply(call, ReplyKind.VALUE, 'a', { from: A, count: 1 });
@@ -954,8 +1040,8 @@ describe('what was consumed of a stream', () => {
     const { caller, call, path, place } = all;
     place(call);
     arrive(all, 3);
-    caller.onPathOpened(path);
-    caller.onNodeBack(path, A, 'node-a.2');
+    caller.placed.onPathOpened(path);
+    caller.placed.onNodeBack(path, A, 'node-a.2');
     expect(path.reported).toEqual([
       [A, call.id, 3],
       ['node-a.2', call.id, 3],
@@ -966,7 +1052,7 @@ describe('what was consumed of a stream', () => {
   it('is not told of a plain call that is asked for', () => {
     const { caller, call, path, place } = setUp();
     place(call);
-    caller.onPathOpened(path);
+    caller.placed.onPathOpened(path);
     expect(path.reported).toEqual([]);
   });
 

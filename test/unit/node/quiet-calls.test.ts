@@ -13,7 +13,10 @@ import { FakeRedis, only, type SentScript } from '../fakes/redis.js';
 async function setUp() {
   const redis = new FakeRedis();
   redis.canBeQuiet = true;
-  const caller = new Caller({ noNodeGraceMs: 2000 }, { moved: () => {}, timedOut: () => {} });
+  const caller = new Caller(
+    { noNodeGraceMs: 2000, maxWaiting: 1000 },
+    { moved: () => {}, timedOut: () => {} },
+  );
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
   const flow = new FlowControl(() => {});
   const heads = unsignedHeads(address);
@@ -63,7 +66,7 @@ it('a call that its node did not serve is not placed there by the answer that co
   for (const script of redis.takeScripts().filter(isEmpty)) script.answer('1000|node-a.1*1');
   await turn();
   expect(call.place).not.toBe('node-a.1');
-  caller.onNodeLost(path, 'node-a.1');
+  caller.placed.onNodeLost(path, 'node-a.1');
   expect(sink.outcome).toBeUndefined();
 });
 

@@ -1,0 +1,137 @@
+import { jittered } from '../common/durations.js';
+import type { Call } from './call.js';
+
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 250;
+const PAUSE_SHARE = 0.5;
+/** A call that was let in shows that there is room, so that more are sent: twice as many in every round. */
+const AFTER_SUCCESS = 2;
+
+/**
+ * Calls that wait until a node of their service has room, first come first served. One is sent for every reply of the
+ * service, which has made room; and one now and then, as others make room too, more and more of them while they are let in.
+ */
+export class FullServices {
+  readonly #services = new Map<string, FullService>();
+  #size = 0;
+
+  /** `send` dispatches a call; it stays here until it is removed, or comes back by `add`. */
+  constructor(private readonly send: (call: Call) => void) {}
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(service: string): boolean {
+    return this.#services.has(service);
+  }
+
+  holds(call: Call): boolean {
+    return this.#services.get(call.service)?.has(call) ?? false;
+  }
+
+  /** The call has found no room, or others wait already. */
+  add(call: Call): void {
+    let service = this.#services.get(call.service);
+    if (service === undefined) {
+      service = new FullService(this.send);
+      this.#services.set(call.service, service);
+    }
+    if (service.add(call)) this.#size++;
+  }
+
+  /** A reply has come: there is room for one. */
+  onRoom(name: string): void {
+    this.#services.get(name)?.sendNext();
+  }
+
+  /** A node has the call. */
+  onPlaced(call: Call): void {
+    const service = this.#services.get(call.service);
+    if (!service?.has(call)) return;
+    service.onPlaced(call);
+    this.remove(call);
+  }
+
+  remove(call: Call): void {
+    const service = this.#services.get(call.service);
+    if (!service?.remove(call)) return;
+    this.#size--;
+    if (service.size > 0) return;
+    service.close();
+    this.#services.delete(call.service);
+  }
+}
+
+class FullService {
+  /** Oldest first; those that are on their way keep their place. */
+  readonly #calls = new Set<Call>();
+  readonly #sent = new Set<Call>();
+  /** Of those that are on their way, which were sent to find out whether there is room. */
+  readonly #probes = new Set<Call>();
+  #pauseMs = FIRST_PAUSE_MS;
+  #timer: NodeJS.Timeout;
+
+  constructor(private readonly send: (call: Call) => void) {
+    this.#timer = this.#startTimer();
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  has(call: Call): boolean {
+    return this.#calls.has(call);
+  }
+
+  /** Returns whether it is new here. */
+  add(call: Call): boolean {
+    this.#sent.delete(call);
+    if (this.#probes.delete(call)) {
+      this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
+    }
+    if (this.has(call)) return false;
+    this.#calls.add(call);
+    return true;
+  }
+
+  onPlaced(call: Call): void {
+    if (!this.#probes.has(call)) return;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    for (let i = 0; i < AFTER_SUCCESS; i++) this.#probe();
+  }
+
+  remove(call: Call): boolean {
+    this.#sent.delete(call);
+    this.#probes.delete(call);
+    return this.#calls.delete(call);
+  }
+
+  /** Sends the first that waits, and returns it. */
+  sendNext(): Call | undefined {
+    for (const call of this.#calls) {
+      if (this.#sent.has(call)) continue;
+      this.#sent.add(call);
+      this.send(call);
+      return call;
+    }
+    return undefined;
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #probe(): void {
+    const call = this.sendNext();
+    if (call !== undefined) this.#probes.add(call);
+  }
+
+  #startTimer(): NodeJS.Timeout {
+    const onTime = () => {
+      this.#timer = this.#startTimer();
+      this.#probe();
+    };
+    return setTimeout(onTime, jittered(this.#pauseMs, PAUSE_SHARE));
+  }
+}
