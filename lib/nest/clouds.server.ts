@@ -6,7 +6,13 @@ import {
   type MessageHandler,
   Server,
 } from '@nestjs/microservices';
-import { isObservable, lastValueFrom, type Observable, Subject, takeUntil } from 'rxjs';
+import {
+  isObservable,
+  lastValueFrom,
+  Observable,
+  type Subscriber,
+  type Unsubscribable,
+} from 'rxjs';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { parseCapacity } from '../common/parse-options.js';
@@ -164,27 +170,41 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     context: CloudsContext,
   ): void {
     const replies = new StreamReplies(request);
-    const stop$ = new Subject<void>();
+    let subscriber: Subscriber<unknown> | undefined;
+    let isOver = false;
     // A cancel arrives in the context of the inbox; the end hook belongs in the one of the message.
-    const stop = AsyncResource.bind(() => this.stop(stop$));
-    request.onCancel(stop);
-    // Also while it emits without a pause, as one that is too fast may.
-    values$.pipe(takeUntil(stop$)).subscribe({
+    const stop = AsyncResource.bind(() => {
+      if (isOver) return;
+      isOver = true;
+      this.unsubscribe(subscriber!);
+      request.end();
+      this.endProcessing(context);
+    });
+    // One that emits without a pause is unsubscribed before `subscribe` returns.
+    const stoppable$ = new Observable<unknown>((own) => {
+      subscriber = own;
+      request.onCancel(stop);
+      values$.subscribe(own);
+    });
+    stoppable$.subscribe({
       next: (value) => replies.next(value),
-      complete: () => void this.complete(replies, request, context),
+      complete: () => {
+        isOver = true;
+        void this.complete(replies, request, context);
+      },
       error: (error: unknown) => {
+        isOver = true;
         replies.flush();
         this.fail(request, error);
         this.endProcessing(context);
       },
     });
-    if (request.isCancelled) stop();
   }
 
   /** A teardown of the application that throws must not stop the cancelling of other requests. */
-  private stop(stop$: Subject<void>): void {
+  private unsubscribe(subscription: Unsubscribable): void {
     try {
-      stop$.next();
+      subscription.unsubscribe();
     } catch (error) {
       this.logger.error(error);
     }
@@ -197,8 +217,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     context: CloudsContext,
   ): Promise<void> {
     const only = replies.takeOnly();
-    if (request.isCancelled) request.end();
-    else if (!only) replies.end();
+    if (!only) replies.end();
     else if (isAsyncIterable(only.value)) await this.iterate(only.value, request);
     else request.result(only.value);
     this.endProcessing(context);
