@@ -8,6 +8,9 @@ const TICK_MS = 10;
 const MAX_OUT = 2000;
 const LONGEST_WORK_MS = 30;
 const LARGEST_TEXT = 100_000;
+const LONGEST_SHORT_STREAM = 40;
+/** More than may be under way. */
+const LONGEST_STREAM = 3000;
 
 type End = Pick<Replied, 'outcome' | 'isOwn' | 'from'>;
 type OnEnd = (end: End) => void;
@@ -102,6 +105,16 @@ export class Load {
       if (work.values > 0) isOwn &&= answer.value === values;
       values++;
     };
+    if (work.values > LONGEST_SHORT_STREAM) {
+      const take = async () => {
+        for await (const value of this.node.stream(this.#target(), work, options)) onValue(value);
+      };
+      take().then(
+        () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
+        (error: unknown) => end({ outcome: outcomeOf(error, key), isOwn }),
+      );
+      return;
+    }
     this.node.request(this.#target(), work, options, {
       value: (value, isLast) => {
         onValue(value);
@@ -144,13 +157,15 @@ export class Load {
     const { busyMs } = plan;
     if (busyMs !== undefined) return { key, ms: 0, busyMs, fails: false, values: 0, text: '' };
     const isLarge = random() < 0.03;
+    const isLong = kind === 'stream' && random() < 0.15;
+    const mostValues = isLong ? LONGEST_STREAM : LONGEST_SHORT_STREAM;
     return {
       key,
       busyMs: 0,
       ms: random() < 0.5 ? 0 : Math.floor(LONGEST_WORK_MS * random()),
       fails: kind === 'request' && random() < 0.05,
-      values: kind === 'stream' ? 1 + Math.floor(40 * random()) : 0,
-      text: 'é'.repeat(Math.floor((isLarge ? LARGEST_TEXT : 200) * random())),
+      values: kind === 'stream' ? 1 + Math.floor(mostValues * random()) : 0,
+      text: isLong ? '' : 'é'.repeat(Math.floor((isLarge ? LARGEST_TEXT : 200) * random())),
     };
   }
 
