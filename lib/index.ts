@@ -29,6 +29,7 @@ export type {
 } from './common/options.js';
 export { CloudsClient } from './nest/clouds.client.js';
 export { CloudsContext } from './nest/clouds.context.js';
+export { CloudsExceptionFilter } from './nest/clouds.exception-filter.js';
 export { type CloudsEventsMap, CloudsStatus } from './nest/clouds.events.js';
 export { CloudsRecord, CloudsRecordBuilder } from './nest/clouds.record.js';
 export type { CloudsPacketOptions, CloudsTransportOptions } from './nest/packets.js';

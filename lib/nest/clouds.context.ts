@@ -56,6 +56,11 @@ export class CloudsContext extends BaseRpcContext<[pattern: string]> {
     return this.request.deadline;
   }
 
+  /** Whether nobody waits for an answer. */
+  isEvent(): boolean {
+    return this.request.isOneWay;
+  }
+
   /** Fires when the caller no longer waits, or when this node has to stop. */
   get signal(): AbortSignal {
     return this.request.signal;

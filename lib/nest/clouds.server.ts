@@ -28,6 +28,7 @@ import {
   type CloudsTransportOptions,
   splitOptions,
 } from './packets.js';
+import { makeCloudsErrorsRpcExceptions, withNode } from './rpc-errors.js';
 import { ServerPackets } from './server-packets.js';
 
 /** Identifies the transport to Nest and to instrumentation. */
@@ -38,6 +39,10 @@ export const CLOUDS_TRANSPORT = Symbol('clouds');
  * pattern of the application becomes a service of its node.
  */
 export class CloudsServer extends Server<CloudsEventsMap> implements CustomTransportStrategy {
+  static {
+    makeCloudsErrorsRpcExceptions();
+  }
+
   override readonly transportId = CLOUDS_TRANSPORT;
   protected override readonly logger = new Logger(CloudsServer.name);
   private readonly node: CloudsNode;
@@ -237,7 +242,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   /** Nobody waits for an event: Nest has reported what its handlers throw. */
   private fail(request: IncomingRequest, error: unknown): void {
     if (request.isOneWay) request.end();
-    else request.fail(error);
+    else request.fail(withNode(error, this.node.id));
   }
 
   private endProcessing(context: CloudsContext): void {

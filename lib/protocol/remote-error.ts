@@ -17,11 +17,15 @@ export class RemoteError extends Error {
   }
 }
 
-/** Rebuilds what `errorFrame` wrote of an Error; `node` is the id of the node that it comes from. */
+/**
+ * Rebuilds what `errorFrame` wrote of an Error; `node` is the id of the node that it comes from. A CloudsError may have
+ * come to that from another one, which has raised it.
+ */
 export function reviveError(value: unknown, node: string): Error {
   if (typeof value !== 'object' || value === null) return new RemoteError(textOf(value), 'Error');
   const { name, message, ...own } = value as Record<string, unknown>;
-  if (isCloudsErrorCode(own.code)) return reviveRefusal(value, node);
+  if (isCloudsErrorCode(own.code))
+    return reviveRefusal(value, typeof own.node === 'string' ? own.node : node);
   const error = new RemoteError(textOf(message), typeof name === 'string' ? name : 'Error');
   for (const [key, property] of Object.entries(own)) {
     if (!(key in error) && !RESERVED.has(key)) Object.assign(error, { [key]: property });

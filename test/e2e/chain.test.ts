@@ -37,3 +37,10 @@ it('a caller that gives up stops the last of them', async () => {
     (await journal()).includes('CloudsCancelledError'),
   );
 });
+
+it('an error of the last of them keeps its meaning and its node', async () => {
+  type Answer = { error: { code: string; node: string; details: { raisedAt: string } } };
+  const { error } = await caller.ask<Answer>('send', 'relay', {});
+  expect(error.code).toBe('CLOUDS_OVERLOADED');
+  expect(error.node).toBe(error.details.raisedAt);
+});

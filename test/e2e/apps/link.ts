@@ -2,7 +2,13 @@
 import { Controller, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type AsyncMicroserviceOptions, Ctx, MessagePattern, Payload } from '@nestjs/microservices';
-import { CloudsClient, CloudsContext, CloudsModule, CloudsServer } from 'nestjs-clouds';
+import {
+  CloudsClient,
+  CloudsContext,
+  CloudsModule,
+  CloudsOverloadedError,
+  CloudsServer,
+} from 'nestjs-clouds';
 import { firstValueFrom, map, Observable, switchMap } from 'rxjs';
 import { Journal } from './support/journal.js';
 import { options } from './support/options.js';
@@ -38,6 +44,11 @@ class FrontController {
 class MiddleController {
   constructor(private readonly clouds: CloudsClient) {}
 
+  @MessagePattern('relay')
+  relay(@Payload() data: unknown): Promise<unknown> {
+    return firstValueFrom(this.clouds.send('fail', data));
+  }
+
   @MessagePattern('middle')
   async middle(@Payload() data: unknown, @Ctx() context: CloudsContext): Promise<Heard[]> {
     const last = await firstValueFrom(this.clouds.send<Heard>('back', data));
@@ -48,6 +59,11 @@ class MiddleController {
 @Controller()
 class BackController {
   constructor(private readonly journal: Journal) {}
+
+  @MessagePattern('fail')
+  fail(@Ctx() context: CloudsContext): never {
+    throw new CloudsOverloadedError('no', { details: { raisedAt: context.getNodeId() } });
+  }
 
   @MessagePattern('greeting')
   greeting(): string {

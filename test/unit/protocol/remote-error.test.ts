@@ -76,6 +76,11 @@ describe.each(Object.values(CloudsErrorCode))('an error with the code %s', (code
     expect(error).toMatchObject({ code, message: 'text', details: { limit: 5 }, node: NODE });
   });
 
+  it('keeps the node that raised it, through whatever nodes it comes', () => {
+    const first = cloudsError(code, 'text', { node: 'first' });
+    expect(revived(first)).toMatchObject({ node: 'first' });
+  });
+
   it('arrives as one of its class when the node refused with it', () => {
     const error = reviveRefusal(valueOf(refusalFrame('id', 0, original)), NODE);
     expect(error).toBeInstanceOf(original.constructor);

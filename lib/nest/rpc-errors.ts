@@ -1,0 +1,26 @@
+import { RpcException } from '@nestjs/microservices';
+import { CloudsError } from '../common/errors.js';
+
+/**
+ * Nest sends what is no `RpcException` as "Internal server error". A CloudsError is as much meant for the caller, so it
+ * becomes one, which sends itself. Done by CloudsServer: without it nothing is sent, and CloudsError may not know Nest.
+ */
+export function makeCloudsErrorsRpcExceptions(): void {
+  if (CloudsError.prototype instanceof RpcException) return;
+  Object.setPrototypeOf(CloudsError.prototype, RpcException.prototype);
+  const getError = function (this: CloudsError) {
+    return this;
+  };
+  Object.defineProperty(CloudsError.prototype, 'getError', { value: getError });
+}
+
+/** Whether this is what an `RpcException` with a `code` has sent, which is an object and no Error. */
+export function isCodedObject(error: unknown): error is { code: string; node?: unknown } {
+  if (typeof error !== 'object' || error === null || error instanceof Error) return false;
+  return 'code' in error && typeof error.code === 'string';
+}
+
+/** With the node that has raised it; if it came from another one, that stays. */
+export function withNode(error: unknown, node: string): unknown {
+  return isCodedObject(error) && error.node === undefined ? { ...error, node } : error;
+}

@@ -1,0 +1,38 @@
+import { RpcException } from '@nestjs/microservices';
+import { describe, expect, it } from 'vitest';
+import { CloudsError, CloudsServer, CloudsTimeoutError } from '../../../lib/index.js';
+import { withNode } from '../../../lib/nest/rpc-errors.js';
+
+describe('a CloudsError', () => {
+  it('is an RpcException that sends itself, once there is a server', () => {
+    expect(CloudsServer).toBeDefined();
+    const error = new CloudsTimeoutError('late', { details: { limit: 5 } });
+    expect(error).toBeInstanceOf(RpcException);
+    expect(error).toBeInstanceOf(CloudsError);
+    expect(error).toBeInstanceOf(Error);
+    expect((error as unknown as RpcException).getError()).toBe(error);
+    expect(Object.keys(error)).not.toContain('getError');
+  });
+});
+
+describe('what an RpcException sends', () => {
+  it.each<[unknown, unknown]>([
+    [
+      { code: 'A', retryable: true },
+      { code: 'A', retryable: true, node: 'n' },
+    ],
+    [
+      { code: 'A', node: 'first' },
+      { code: 'A', node: 'first' },
+    ],
+    [
+      { status: 'error', message: 'no' },
+      { status: 'error', message: 'no' },
+    ],
+    [{ code: 7 }, { code: 7 }],
+    ['text', 'text'],
+    [null, null],
+  ])('of %j is %j', (error, sent) => {
+    expect(withNode(error, 'n')).toEqual(sent);
+  });
+});
