@@ -39,7 +39,7 @@ export type { CallOptions } from './node/call-options.js';
 export type { Metadata } from './protocol/frames.js';
 export type { ServiceHandler } from './node/handlers.js';
 export type { IncomingRequest } from './node/incoming-request.js';
-export { CloudsNode, type RegisterOptions } from './node/node.js';
+export { CloudsNode, type RegisterOptions, type SubscribeOptions } from './node/node.js';
 export type { CloudsNodeEvents, CloudsNodeStats } from './node/node-events.js';
 export type { RequestHandler } from './node/registry.js';
 export { RemoteError } from './protocol/remote-error.js';
