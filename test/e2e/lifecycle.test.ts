@@ -72,7 +72,7 @@ describe('a worker', () => {
     const service = await apps.start('service');
     expect(await apps.members('sum')).toHaveLength(1);
     expect(await service.end()).toBe(0);
-    expect(await apps.redis.keys(`${apps.prefix}*`)).toEqual([]);
+    expect(await apps.keysLeft()).toEqual([]);
   });
 
   it('that gets SIGTERM with shutdown hooks leaves no member behind', async () => {
@@ -80,6 +80,6 @@ describe('a worker', () => {
     expect(await apps.members('work')).toHaveLength(1);
     replica.kill('SIGTERM');
     expect(await replica.ended).toBe('SIGTERM');
-    expect(await apps.redis.keys(`${apps.prefix}*`)).toEqual([]);
+    expect(await apps.keysLeft()).toEqual([]);
   });
 });

@@ -76,7 +76,13 @@ async function expectNothingLeft({
       () => true,
     ),
   );
-  expect(await redis.keys(`${prefix}*`)).toEqual([]);
+  expect(await keysLeft(prefix)).toEqual([]);
+}
+
+/** But for the table of who takes events, which is there for a restart and has a TTL. */
+async function keysLeft(prefix: string): Promise<string[]> {
+  const keys = await redis.keys(`${prefix}*`);
+  return keys.filter((key) => key !== `${prefix}E`);
 }
 
 describe('npm start', () => {
@@ -134,6 +140,6 @@ describe('npm start -- --once', () => {
     expect(run.output).toMatch(/^p50 +[\d.]+ ms$/m);
     expect(run.output).toMatch(/^p99 +[\d.]+ ms$/m);
     const [prefix] = run.output.match(/(?<=prefix )\S+/) ?? [''];
-    expect(await redis.keys(`${prefix}*`)).toEqual([]);
+    expect(await keysLeft(prefix)).toEqual([]);
   });
 });

@@ -26,6 +26,7 @@ export function corpusFor(callIds: readonly string[], incarnation: string): Buff
       ['id-5', 60_000, 1, 0, 1],
     ]),
     request('stream', [['id-6', 60_000, 1, 0]]),
+    request('@/told.*', [['id-10', 60_000, 0, 0, { a: 1 }, 'told.one']]),
     request('nowhere', [['id-7', 60_000, 1, 0]]),
     replies([a, 0, 0, { b: 1 }]),
     replies([a, 1, 0, 1], [a, 1, 1, 2], [a, 2, 2]),

@@ -128,6 +128,12 @@ export class Apps {
     return this.redis.zrange(`${this.prefix}S:${service}`, '0', '-1');
   }
 
+  /** All keys, but for the table of who takes events, which is there for a restart and has a TTL. */
+  async keysLeft(): Promise<string[]> {
+    const keys = await this.redis.keys(`${this.prefix}*`);
+    return keys.filter((key) => key !== `${this.prefix}E`);
+  }
+
   async end(): Promise<void> {
     const running = this.#apps.filter(({ isRunning }) => isRunning);
     const endings = await Promise.allSettled(running.map((app) => app.end()));
