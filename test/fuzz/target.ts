@@ -9,7 +9,7 @@ import { Registration } from '../../lib/node/registry.js';
 import { DeafRedis } from './deaf-redis.js';
 
 const CALLS = 10;
-const SERVICES = ['sum', 'full', 'stream'];
+const SERVICES = ['sum', 'full', 'stream', '@/told.*'];
 const OPTIONS = { prefix: 'f:', maxPayload: 8192, heartbeatInterval: 60_000 };
 
 /** A node that serves and has calls out, all of it but the connection. What it is sent goes through everything. */
@@ -71,6 +71,14 @@ export class Target {
       ),
     );
     registry.add(new Registration('stream', toRequestHandler(oneTwoThree), 1000, undefined));
+    registry.add(
+      new Registration(
+        '@/told.*',
+        toRequestHandler((_: unknown, { service }) => service),
+        1000,
+        undefined,
+      ),
+    );
     await this.#partition.open();
   }
 
