@@ -5,7 +5,7 @@ import { messages } from '../common/messages.js';
 import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
 import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
-import type { Call, Sender, Unplaced } from './call.js';
+import type { Call, CallPath, Sender, Unplaced } from './call.js';
 import {
   closedDuringCall,
   mayHaveRun,
@@ -22,7 +22,7 @@ import { type Arrival, IncomingStream } from './incoming-stream.js';
 import { FullServices } from './full-services.js';
 import { OneWays } from './one-ways.js';
 import { PlacedCalls } from './placed-calls.js';
-import type { CallListener } from './ports.js';
+import type { CallerEvents, CallListener } from './ports.js';
 import { release } from '../protocol/text.js';
 import { TimerWheel } from './timer-wheel.js';
 
@@ -36,13 +36,6 @@ export interface CallerSettings {
   readonly noNodeGraceMs: number;
   /** How many calls may wait until a node has room. */
   readonly maxWaiting: number;
-}
-
-/** What happens to calls that others may want to know. */
-export interface CallerEvents {
-  /** A call goes on to another node. */
-  moved(call: Call, reason: CloudsError): void;
-  timedOut(call: Call): void;
 }
 
 /**
@@ -153,11 +146,13 @@ export class Caller implements CallListener {
 
   // --- what comes back ---
 
-  onReplies({ from, frames }: ReplyMessage, bytes: number): void {
+  onReplies({ from, frames }: ReplyMessage, bytes: number, path: CallPath): void {
     const sender = { incarnation: from, nodeId: nodeIdOf(from), bytes };
     for (const frame of frames) {
       const call = this.#table.get(frame[0]);
       if (call?.mayBeAnsweredBy(sender)) this.#onReply(call, sender, frame);
+      // A stream that waits for a call which is over: its cancel was lost.
+      else if (frame[1] === ReplyKind.PROGRESS) path.cancel(from, frame[0]);
     }
   }
 

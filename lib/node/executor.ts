@@ -1,3 +1,4 @@
+import { SECOND } from '../common/durations.js';
 import { ChurnMap } from '../common/churn-map.js';
 import {
   CloudsCancelledError,
@@ -28,6 +29,7 @@ import type { Text } from '../protocol/text.js';
 import { IncomingRequest, type Responder } from './incoming-request.js';
 import { OutgoingStream } from './outgoing-stream.js';
 import type { Outbox } from './outbox.js';
+import type { UnclaimedStream } from './reply-keeper.js';
 import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
@@ -38,6 +40,8 @@ import { withinRequest } from './request-scope.js';
  * else work on requests whose callers give up just before the reply is there.
  */
 const WAITING_SHARE = 0.5;
+/** A caller that has lost its connection is back before that, if it comes back. */
+const CALLER_RETURN_MS = 2 * SECOND;
 
 /** What the requests of one message share. */
 interface Delivery {
@@ -146,6 +150,21 @@ export class Executor implements Responder {
       this.#settle(request, refusalOf(request, reason));
       request.cancel(reason);
     }
+  }
+
+  /** The caller of a stream is not there. It may be reconnecting; if it has missed values, that does not help. */
+  onUnclaimed({ id, hasLost }: UnclaimedStream): void {
+    const stream = this.#running.get(id)?.stream;
+    if (hasLost || (stream && stream.onAway() >= CALLER_RETURN_MS)) this.cancel(id);
+  }
+
+  /**
+   * A stream that waits for room sends nothing, and would not notice that its caller is gone, or has given up without
+   * being heard. To be called now and then.
+   */
+  remindCallers(): void {
+    for (const { id, from, stream } of this.#running.values())
+      if (stream && !stream.hasRoom) this.outbox.reply(from, progressFrame(id, stream.sent));
   }
 
   // --- what handlers answer ---
@@ -286,6 +305,7 @@ export class Executor implements Responder {
   #goOn(request: IncomingRequest, from: string): void {
     request.from = from;
     const { id, stream } = request;
+    stream?.onHeard();
     if (stream) this.outbox.reply(from, progressFrame(id, stream.sent));
   }
 

@@ -7,7 +7,7 @@ import { release, type Text } from '../protocol/text.js';
 import type { Command, RedisPort } from '../redis/link.js';
 import type { FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
-import type { ReplyKeeper } from './reply-keeper.js';
+import type { ReplyKeeper, UnclaimedStream } from './reply-keeper.js';
 import { held, type ReplyBatch, ReplyQueue } from './reply-queue.js';
 import type { SentReplies } from './unconfirmed.js';
 
@@ -15,8 +15,8 @@ import type { SentReplies } from './unconfirmed.js';
 const MAX_IDS = 5000;
 
 export interface OutboxListener {
-  /** A value of the stream with this id reached nobody: its caller is gone. */
-  onUnclaimed(id: string): void;
+  /** What was said of a stream reached nobody: its caller is away. */
+  onUnclaimed(stream: UnclaimedStream): void;
   onError(error: Error): void;
 }
 
@@ -50,8 +50,8 @@ export class Outbox {
     flow: FlowControl,
     private readonly listener: OutboxListener,
   ) {
-    this.#replies = new ReplyQueue(redis, keys, address, signer, keeper, flow, (id) =>
-      listener.onUnclaimed(id),
+    this.#replies = new ReplyQueue(redis, keys, address, signer, keeper, flow, (stream) =>
+      listener.onUnclaimed(stream),
     );
   }
 

@@ -19,6 +19,8 @@ export class OutgoingStream {
   #next = 0;
   #heldLength = 0;
   #onAllSent: (() => void) | undefined;
+  /** When the caller was first found away, since it was last heard of. */
+  #awaySince: number | undefined;
   #room: Promise<void> | undefined;
   #onRoom: (() => void) | undefined;
 
@@ -44,8 +46,21 @@ export class OutgoingStream {
     return this.#held.length - this.#next <= MAX_HELD && this.#heldLength <= MAX_HELD_LENGTH;
   }
 
+  /** The caller was heard of. */
+  onHeard(): void {
+    this.#awaySince = undefined;
+  }
+
+  /** The caller was not there to be told something. Returns for how long it has been away, in ms. */
+  onAway(): number {
+    const now = performance.now();
+    this.#awaySince ??= now;
+    return now - this.#awaySince;
+  }
+
   /** The caller has consumed so many values in all: others may follow. */
   onConsumed(count: number): void {
+    this.onHeard();
     // Whoever says that it has what was not sent yet gets no room for it.
     if (count <= this.#consumed || count > this.#sent) return;
     this.#consumed = count;

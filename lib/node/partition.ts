@@ -85,7 +85,7 @@ export class Partition implements CallPath, Identity {
       this.#outbox.onRoom(incarnation);
     });
     this.#outbox = new Outbox(redis, this.#keys, this, this.#signer, this.#keeper, this.#flow, {
-      onUnclaimed: (id) => this.#executor.cancel(id),
+      onUnclaimed: (stream) => this.#executor.onUnclaimed(stream),
       onError: (error) => reporter.error(error),
     });
     this.#executor = new Executor(
@@ -330,7 +330,7 @@ export class Partition implements CallPath, Identity {
       case MessageKind.REQUESTS:
         return this.#executor.accept(message, bytes);
       case MessageKind.REPLIES:
-        return this.calls.onReplies(message, bytes);
+        return this.calls.onReplies(message, bytes, this);
       case MessageKind.CANCEL:
         return this.#executor.onCancel(message.ids);
       case MessageKind.ASK:
@@ -355,6 +355,7 @@ export class Partition implements CallPath, Identity {
 
   #onBeat(): void {
     this.#keeper.expire();
+    this.#executor.remindCallers();
     const services = this.registry.present();
     for (let i = 0; i < Math.min(SWEEPS_PER_BEAT, services.length); i++) {
       const { service } = services[this.#sweepTurn++ % services.length]!;

@@ -1,3 +1,4 @@
+import type { CloudsError } from '../common/errors.js';
 import type { DropReason, ReplyMessage } from '../protocol/frames.js';
 import type { Call, CallPath, Unplaced } from './call.js';
 
@@ -38,8 +39,15 @@ export interface WatchListener {
 export interface CallListener extends DispatchListener {
   /** Those that a node has. */
   readonly placed: WatchListener;
-  /** `bytes`: how long the message was. */
-  onReplies(message: ReplyMessage, bytes: number): void;
+  /** `bytes`: how long the message was; `path`: where it came in. */
+  onReplies(message: ReplyMessage, bytes: number, path: CallPath): void;
+}
+
+/** What happens to calls that others may want to know. */
+export interface CallerEvents {
+  /** A call goes on to another node. */
+  moved(call: Call, reason: CloudsError): void;
+  timedOut(call: Call): void;
 }
 
 /** What the parts report for people to see. */

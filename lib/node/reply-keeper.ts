@@ -25,6 +25,15 @@ const SAYS_NO_END: ReadonlySet<ReplyKind> = new Set([
   ReplyKind.PROGRESS,
 ]);
 
+const OF_STREAMS: ReadonlySet<ReplyKind> = new Set([ReplyKind.VALUE, ReplyKind.PROGRESS]);
+
+/** A stream whose caller is not there. */
+export interface UnclaimedStream {
+  readonly id: string;
+  /** Whether values of it are lost. */
+  readonly hasLost: boolean;
+}
+
 interface Unclaimed {
   readonly frame: string;
   readonly keptAt: number;
@@ -50,15 +59,17 @@ export class ReplyKeeper {
     return heldMessage(message.toString(), answers.length);
   }
 
-  /** A message that reached nobody. Returns the ids of the streams of which it has values. */
-  keepUnclaimed(message: SentMessage): string[] {
+  /** A message that reached nobody. Returns the streams that it is about. */
+  keepUnclaimed(message: SentMessage): UnclaimedStream[] {
     const text = message.text();
     if (text === undefined) return [];
     const frames = ownReplyFrames(text);
     for (const frame of frames) {
       if (isAnswer(frame)) this.#keepUnclaimed(frame[0], JSON.stringify(frame));
     }
-    return frames.filter(([, kind]) => kind === ReplyKind.VALUE).map(([id]) => id);
+    return frames
+      .filter(([, kind]) => OF_STREAMS.has(kind))
+      .map(([id, kind]) => ({ id, hasLost: kind === ReplyKind.VALUE }));
   }
 
   /** The answer that a handler gave to this call, as a frame. */

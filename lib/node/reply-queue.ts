@@ -6,7 +6,7 @@ import { byteLength, release, type Text } from '../protocol/text.js';
 import type { Answer, Command, RedisPort } from '../redis/link.js';
 import type { FlowControl } from './flow-control.js';
 import { heldMessage, type SentMessage } from './recent-replies.js';
-import { isAnswer, type ReplyKeeper } from './reply-keeper.js';
+import { isAnswer, type ReplyKeeper, type UnclaimedStream } from './reply-keeper.js';
 import { type SentReplies, Unconfirmed } from './unconfirmed.js';
 
 /** A message of replies has about so many bytes at most, if it is not one that is longer. */
@@ -41,8 +41,8 @@ export class ReplyQueue {
     private readonly signer: Signer,
     private readonly keeper: ReplyKeeper,
     private readonly flow: FlowControl,
-    /** The id of a stream of which a value reached nobody: its caller is gone. */
-    private readonly onUnclaimed: (id: string) => void,
+    /** What was said of a stream reached nobody. */
+    private readonly onUnclaimed: (stream: UnclaimedStream) => void,
   ) {
     this.#unconfirmed = new Unconfirmed(redis, keys, (message) => this.#keepUnclaimed(message));
   }
@@ -153,7 +153,7 @@ export class ReplyQueue {
   }
 
   #keepUnclaimed(message: SentMessage): void {
-    for (const id of this.keeper.keepUnclaimed(message)) this.onUnclaimed(id);
+    for (const stream of this.keeper.keepUnclaimed(message)) this.onUnclaimed(stream);
   }
 }
 

@@ -304,6 +304,33 @@ describe('in mid-stream', () => {
     expect(moved).toEqual([]);
   });
 
+  it('that waits for room is cancelled when its caller is killed', async () => {
+    const { node, seen } = await counting(FAST_BEAT);
+    const program = cloud.program('caller.mjs', { options: cloud.options(FAST_BEAT) });
+    await program.heard('ready');
+    program.tell({ service: 'count', data: 10_000_000, options: {} });
+    await until('it streams', () => seen.pulled > 0);
+    program.pause();
+    await stands(() => seen.pulled);
+    expect(seen.left).toBe(0);
+    await program.kill();
+    await until('the generator has ended', () => seen.left === 1);
+    await cloud.silence('count', [node]);
+  });
+
+  it('that waits for room is cancelled when its caller has given up without being heard', async () => {
+    const { node, seen } = await counting(FAST_BEAT);
+    const caller = await cloud.connected(FAST_BEAT);
+    // To the caller it is the same as one that it has forgotten.
+    const from = `${caller.id}.1`;
+    const frame = '["lost",60000,1,0,10000000]';
+    await cloud.admin.publish(
+      cloud.keys.inbox(`${node.id}.1`),
+      `[1,"q",${Date.now()},"${from}","count",[${frame}]]`,
+    );
+    await until('the generator has ended', () => seen.left === 1);
+  });
+
   it.each([
     ['the caller', ({ caller }: Pair) => [caller]],
     ['the node', ({ node }: Pair) => [node]],

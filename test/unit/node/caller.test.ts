@@ -52,7 +52,7 @@ function setUp(settings: FlatSettings = {}, path = new FakePath(), given?: Recor
     { from = A, count = 0, bytes = 100 } = {},
   ) => {
     const frame: ReplyFrame = [call.id, kind, count, value];
-    caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 }, bytes);
+    caller.onReplies({ kind: 'r', from, frames: [frame], malformed: 0 }, bytes, path);
   };
   return { caller, path, moved, timedOut, start, place, reply, ...start() };
 }
@@ -1174,5 +1174,24 @@ describe('close', () => {
     caller.close();
     await pass(1000 + WHEEL_MS);
     expect(again.outcome).toBe(CloudsErrorCode.TIMEOUT);
+  });
+});
+
+describe('a stream that waits for a call which is over', () => {
+  it('is cancelled', () => {
+    const { caller, call, path, place, reply } = setUp();
+    place(call);
+    caller.cancel(call);
+    path.cancelled.length = 0;
+    reply(call, ReplyKind.PROGRESS, undefined, { count: 5 });
+    expect(path.cancelled).toEqual([[A, call.id]]);
+  });
+
+  it('is left alone while the call goes on', () => {
+    const { call, path, place, reply } = setUp();
+    place(call);
+    reply(call, ReplyKind.VALUE, 1);
+    reply(call, ReplyKind.PROGRESS, undefined, { count: 1 });
+    expect(path.cancelled).toEqual([]);
   });
 });

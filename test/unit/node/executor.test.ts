@@ -72,7 +72,7 @@ function setUp({ handler, capacity }: Setting = {}) {
       keeper,
       new FlowControl(() => undefined),
       {
-        onUnclaimed: (id) => executor.cancel(id),
+        onUnclaimed: (stream) => executor.onUnclaimed(stream),
         onError: () => undefined,
       },
     ),

@@ -30,7 +30,7 @@ function setUp() {
     keeper,
     flow,
     {
-      onUnclaimed: (id) => void unclaimed.push(id),
+      onUnclaimed: ({ id }) => void unclaimed.push(id),
       onError: ({ message }) => void errors.push(message),
     },
   );

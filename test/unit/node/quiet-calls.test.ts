@@ -32,7 +32,7 @@ async function setUp() {
     return { call, sink };
   };
   const reply = (id: string, kind: ReplyKind, value: unknown, from = 'node-a.1') =>
-    caller.onReplies({ kind: 'r', from, frames: [[id, kind, 0, value]], malformed: 0 }, 100);
+    caller.onReplies({ kind: 'r', from, frames: [[id, kind, 0, value]], malformed: 0 }, 100, path);
   const { call } = start();
   await turn();
   only(redis.takeScripts()).answer('1000|node-a.1*1');

@@ -202,7 +202,10 @@ describe('a reply that reached nobody', () => {
       unknownFrame('unknown'),
       valueFrame('other-stream', 5, '1'),
     );
-    expect(new ReplyKeeper().keepUnclaimed(streams)).toEqual(['stream', 'other-stream']);
+    expect(new ReplyKeeper().keepUnclaimed(streams)).toEqual([
+      { id: 'stream', hasLost: true },
+      { id: 'other-stream', hasLost: true },
+    ]);
   });
 
   it('cannot be kept when what it said was pushed out', () => {
