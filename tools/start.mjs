@@ -1,26 +1,13 @@
 /**
- * `npm start`: installs and builds what is missing, finds a Redis, and runs the quick start of
- * sample/. Only builtins are imported up here: on a fresh clone there is no node_modules yet.
+ * `npm start`: installs and builds what is missing, finds a Redis, and runs a sample of sample/.
+ * Only builtins are imported up here: on a fresh clone there is no node_modules yet.
  */
 import { parseArgs } from 'node:util';
 import { acquireRedis } from './redis.mjs';
 import { withoutSecrets } from './redis/shared.mjs';
 import { buildWhenOutdated, installWhenOutdated } from './start/build.mjs';
-
-const USAGE = `Usage: npm start [-- option]
-
-Runs the sample of the quick start: three workers and an HTTP gateway, and shows how the calls are
-spread until Ctrl-C. What is missing is installed and built first.
-
-Options:
-  --once   run 10,000 calls over the three workers, kill one of them half way, report and end;
-           the exit code is 0 only if every call was answered
-  --help   show this
-
-Environment:
-  REDIS_URL   the Redis to use, such as redis://127.0.0.1:6379. Default: one that runs on port 6379,
-              else a private one
-  PORT        the port of the gateway. Default: 3000 if that is free, else any free port`;
+import { findSample, QUICK_START } from './start/samples.mjs';
+import { USAGE } from './start/usage.mjs';
 
 const INTERRUPTED = 130;
 
@@ -32,10 +19,8 @@ async function main(argv) {
   const ending = endOnSignal();
   await installWhenOutdated(ending);
   await buildWhenOutdated(['dist', 'sample'], ending);
-  // After the install, as they need what it brings.
-  const run = options.once
-    ? (await import('./start/once.mjs')).runOnce
-    : (await import('./start/serve.mjs')).serve;
+  // After the install, as samples need what it brings.
+  const run = await options.sample.load(options);
 
   const redis = await acquireRedis({ log: (line) => console.error(line) });
   try {
@@ -49,13 +34,26 @@ async function main(argv) {
 
 /** @param {string[]} argv */
 function readArguments(argv) {
+  const options = /** @type {const} */ ({ once: { type: 'boolean' }, help: { type: 'boolean' } });
   try {
-    const options = /** @type {const} */ ({ once: { type: 'boolean' }, help: { type: 'boolean' } });
-    return parseArgs({ args: argv, options }).values;
+    const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true });
+    return { ...values, sample: chooseSample(positionals, values.once) };
   } catch (error) {
     const [what] = /** @type {Error} */ (error).message.split('. ', 1);
     throw new Error(`${what}. \`npm start -- --help\` shows what there is.`, { cause: error });
   }
+}
+
+/**
+ * @param {string[]} names
+ * @param {boolean} [once]
+ */
+function chooseSample([name = QUICK_START, ...more], once) {
+  if (more.length) throw new Error('One sample runs at a time');
+  const sample = findSample(name);
+  if (!sample) throw new Error(`There is no sample '${name}'`);
+  if (once && sample.name !== QUICK_START) throw new Error(`--once is only for ${QUICK_START}`);
+  return sample;
 }
 
 /** The first signal ends everything in order. A second one does not wait: the children end by themselves. */

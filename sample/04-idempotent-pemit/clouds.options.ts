@@ -1,0 +1,7 @@
+import type { CloudsOptions } from 'nestjs-clouds';
+
+export const redisUrl = process.env.REDIS_URL ?? 'redis://127.0.0.1:6379';
+export const prefix = process.env.CLOUDS_PREFIX ?? 'payments:';
+
+/** The same for all: processes find each other when they share a Redis and a prefix. */
+export const cloudsOptions: CloudsOptions = { redis: redisUrl, prefix };

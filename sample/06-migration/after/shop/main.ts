@@ -1,0 +1,4 @@
+import { checkOut } from '../../shared/check-out.js';
+import { ShopModule } from './shop.module.js';
+
+await checkOut(ShopModule);
