@@ -20,7 +20,7 @@ export interface CloudsRedisOptions {
   password?: string;
   /** Settings of `node:tls`; `{}` for the defaults. Default: no TLS. */
   tls?: ConnectionOptions;
-  /** Address family: 4, 6, or 0 for either. Default 4. */
+  /** Address family: 4, 6, or 0 for either. Default 0. */
   family?: number;
   /** Sentinels to ask for the master; with `name`. */
   sentinels?: ReadonlyArray<{ host?: string; port?: number }>;

@@ -2,6 +2,7 @@ import type { RedisOptions } from 'ioredis';
 import { SECOND } from '../common/durations.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 
+const DEFAULT_HOST = '127.0.0.1';
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 500;
 const RETRY_JITTER_MS = 100;
@@ -17,7 +18,7 @@ export function retryDelayMs(attempt: number): number {
 
 /** Where Redis is and how to get in, as the user says. */
 export function connectionSettings({
-  url: _url,
+  url,
   tls,
   sentinels,
   ...redis
@@ -26,6 +27,8 @@ export function connectionSettings({
     connectTimeout: 2 * SECOND,
     keepAlive: 5 * SECOND,
     connectionName: 'clouds',
+    // By default ioredis takes `localhost`, which may be ::1 first.
+    ...(url === undefined && { host: DEFAULT_HOST }),
     ...withoutUndefined(redis),
     ...(tls && { tls }),
     ...(sentinels && {
@@ -69,7 +72,7 @@ export function addressOf({ url, path, host, port, sentinels, name }: CloudsRedi
   if (url !== undefined) return withoutCredentials(new URL(url));
   if (path !== undefined) return path;
   if (sentinels !== undefined) return `master "${name}" of ${sentinels.length} sentinels`;
-  return `${host ?? '127.0.0.1'}:${port ?? 6379}`;
+  return `${host ?? DEFAULT_HOST}:${port ?? 6379}`;
 }
 
 function withoutCredentials({ protocol, username, password, host, pathname }: URL): string {

@@ -36,6 +36,7 @@ describe('the settings of the client', () => {
 
   it('have defaults that can be changed', () => {
     expect(clientSettings({})).toMatchObject({
+      host: '127.0.0.1',
       connectTimeout: 2000,
       keepAlive: 5000,
       connectionName: 'clouds',
@@ -56,6 +57,7 @@ describe('the settings of the client', () => {
 
   it('do not name a URL, which the client takes apart itself', () => {
     expect(clientSettings({ url: 'redis://a' })).not.toHaveProperty('url');
+    expect(clientSettings({ url: 'redis://a' })).not.toHaveProperty('host');
   });
 
   it('watch the sentinels for a failover', () => {
