@@ -84,8 +84,8 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       await Promise.all(patterns.map((pattern) => this.serve(pattern)));
       await this.node.connect();
     } catch (error) {
-      // So that it can be tried again.
-      await Promise.all(patterns.map((pattern) => this.withdraw(pattern)));
+      // So that it can be tried again. A pattern whose options are wrong has nothing to be withdrawn.
+      await Promise.allSettled(patterns.map((pattern) => this.withdraw(pattern)));
       return callback(error);
     }
     callback();
