@@ -8,9 +8,9 @@ import {
 } from '@nestjs/common';
 import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
-import { type Observable, throwError } from 'rxjs';
+import { type Observable, tap, throwError } from 'rxjs';
 import { CloudsContext } from './clouds.context.js';
-import { isCodedObject } from './rpc-errors.js';
+import { isCodedObject, noteReported } from './rpc-errors.js';
 
 /** What Express and Fastify have in common. */
 interface AnyResponse {
@@ -47,15 +47,15 @@ export class CloudsExceptionFilter extends BaseRpcExceptionFilter {
     if (type === 'http') return this.leaveToNest(exception, host);
     if (type !== 'rpc') throw exception;
     const context: unknown = host.switchToRpc().getContext();
-    // Nobody else would hear of it.
-    if (context instanceof CloudsContext && context.isEvent()) this.log.error(exception);
     const isSent = exception instanceof Error || isCodedObject(exception);
+    // Nobody else would hear of it.
+    if (isSent && context instanceof CloudsContext && context.isEvent()) this.log.error(exception);
     if (exception instanceof RpcException || !isSent) return this.asNest(exception, host);
-    return throwError(() => exception);
+    return reported(throwError(() => exception));
   }
 
   private asNest(exception: unknown, host: ArgumentsHost): Observable<unknown> {
-    return super.catch(exception, host);
+    return reported(super.catch(exception, host));
   }
 
   /** Nest takes what was answered from the response; what is returned is of no interest. */
@@ -63,4 +63,9 @@ export class CloudsExceptionFilter extends BaseRpcExceptionFilter {
     const adapter = this.http?.httpAdapter ?? (ANY_RESPONSE as HttpServer);
     return new BaseExceptionFilter(adapter).catch(exception, host) as never;
   }
+}
+
+/** What is sent is another object than what was logged. */
+function reported(sent$: Observable<unknown>): Observable<unknown> {
+  return sent$.pipe(tap({ error: noteReported }));
 }

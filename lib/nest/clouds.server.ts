@@ -4,6 +4,7 @@ import {
   BaseRpcExceptionFilter,
   type CustomTransportStrategy,
   type MessageHandler,
+  RpcException,
   Server,
 } from '@nestjs/microservices';
 import {
@@ -28,7 +29,7 @@ import {
   type CloudsTransportOptions,
   splitOptions,
 } from './packets.js';
-import { makeCloudsErrorsRpcExceptions, withNode } from './rpc-errors.js';
+import { isUnreported, makeCloudsErrorsRpcExceptions, withNode } from './rpc-errors.js';
 import { ServerPackets } from './server-packets.js';
 
 /** Identifies the transport to Nest and to instrumentation. */
@@ -234,15 +235,24 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
       await sendValues(request, values);
       request.end();
     } catch (error) {
-      if (request.isCancelled) request.fail(error);
-      else this.fail(request, await shownError(error));
+      if (request.isCancelled) return request.fail(error);
+      const shown = await shownError(error);
+      if (!request.isOneWay) return this.fail(request, shown);
+      // All others were logged when they were made into what is shown.
+      if (error instanceof RpcException) this.logger.error(error);
+      request.end();
     }
   }
 
-  /** Nobody waits for an event: Nest has reported what its handlers throw. */
+  /**
+   * Nobody waits for an event. Nest has reported what its handlers throw; before 12.0.3, which is the first to have
+   * `propagatesEventHandlerErrors`, not what is an RpcException, as a CloudsError is.
+   */
   private fail(request: IncomingRequest, error: unknown): void {
-    if (request.isOneWay) request.end();
-    else request.fail(withNode(error, this.node.id));
+    if (!request.isOneWay) return request.fail(withNode(error, this.node.id));
+    const isNestSilent = !Reflect.has(this, 'propagatesEventHandlerErrors');
+    if (isNestSilent && isUnreported(error)) this.logger.error(error);
+    request.end();
   }
 
   private endProcessing(context: CloudsContext): void {
@@ -277,7 +287,8 @@ class StreamReplies {
   next(value: unknown): void {
     this.flush();
     this.held = { value };
-    process.nextTick(() => this.flush());
+    // What an interceptor hands on of a generator is looked at when it is known that there is nothing else.
+    if (!isAsyncIterable(value)) process.nextTick(() => this.flush());
   }
 
   /** The value that is held, if it is the first. */

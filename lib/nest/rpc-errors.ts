@@ -14,6 +14,9 @@ export function makeCloudsErrorsRpcExceptions(): void {
   Object.defineProperty(CloudsError.prototype, 'getError', { value: getError });
 }
 
+/** What Nest says of an error that it has logged. */
+const MASKED = 'Internal server error';
+
 /** Whether this is what an `RpcException` with a `code` has sent, which is an object and no Error. */
 export function isCodedObject(error: unknown): error is { code: string; node?: unknown } {
   if (typeof error !== 'object' || error === null || error instanceof Error) return false;
@@ -23,4 +26,22 @@ export function isCodedObject(error: unknown): error is { code: string; node?: u
 /** With the node that has raised it; if it came from another one, that stays. */
 export function withNode(error: unknown, node: string): unknown {
   return isCodedObject(error) && error.node === undefined ? { ...error, node } : error;
+}
+
+const reported = new WeakSet<object>();
+
+/** Whoever has logged an error says so, as others may not know it. */
+export function noteReported(error: unknown): void {
+  if (typeof error === 'object' && error !== null) reported.add(error);
+}
+
+/** What an `RpcException` has sent, and has not been logged. Nest logs all that is no such exception. */
+export function isUnreported(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null || reported.has(error)) return false;
+  return (error as { message?: unknown }).message !== MASKED && !isPlainError(error);
+}
+
+/** Nest's filter makes objects of them; that of this package has logged them. */
+function isPlainError(error: object): boolean {
+  return error instanceof Error && !(error instanceof RpcException);
 }
