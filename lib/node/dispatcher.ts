@@ -10,7 +10,7 @@ import { type Destination, LargeFrames } from './large-frames.js';
 import type { DispatchListener } from './ports.js';
 import type { RequestHeads } from './request-heads.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
-import { WaitingCalls } from './waiting-calls.js';
+import { MAX_WAITING_LENGTH, WaitingCalls } from './waiting-calls.js';
 
 /**
  * While the script runs Redis serves nobody else. A batch of 500 takes no less time for each than one of
@@ -21,8 +21,6 @@ const MAX_FRAMES = 128;
 const MIN_EARLY_FRAMES = 32;
 /** In UTF-16 units. Lua hashes every byte; and longer strings V8 puts aside, which takes its time. */
 const MAX_BATCH_LENGTH = 64 * 1024;
-/** Of the data of calls that wait while Redis is away, in UTF-16 units or bytes. */
-const MAX_WAITING_LENGTH = 256 * 1024 * 1024;
 const FENCE_TTL_MS = 10 * MINUTE;
 const FENCE_RENEWAL_MS = 1 * MINUTE;
 /**

@@ -2,7 +2,8 @@ import { CloudsClosedError, type CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
 import { checkServiceName } from '../protocol/names.js';
-import { encodeData } from '../protocol/payload.js';
+import { checkSize, encodeData } from '../protocol/payload.js';
+import { release, type Text } from '../protocol/text.js';
 import { Call, type CallPath, type CallPlan, type ReplySink } from './call.js';
 import { callBody, type CallOptions, callPlan, NO_OPTIONS } from './call-options.js';
 import type { Caller } from './caller.js';
@@ -108,8 +109,8 @@ export class Outgoing {
     try {
       this.#check(name);
       const plan = this.#planOf(true, options);
-      if (headers) callBody(data, headers, maxPayloadBytes);
-      const dataJson = encodeData(data, maxPayloadBytes);
+      const dataJson = sharedText(encodeData(data, maxPayloadBytes));
+      if (headers) checkSize(`${JSON.stringify(headers)},${dataJson}`, maxPayloadBytes);
       openScopes();
       outsideOfRequests(() => {
         this.#connectIfIdle();
@@ -134,4 +135,11 @@ export class Outgoing {
     if (options !== NO_OPTIONS) return callPlan(isOneWay, options, this.options);
     return isOneWay ? this.#eventPlan : this.#requestPlan;
   }
+}
+
+/** An event has several calls, and each releases the memory of its body when it is over. */
+function sharedText(text: Text): string {
+  const shared = text.toString();
+  release(text);
+  return shared;
 }

@@ -13,7 +13,7 @@ import type { Subscriptions } from './subscriptions.js';
 /** An event, checked and encoded. */
 export interface Event {
   readonly name: string;
-  readonly dataJson: Text;
+  readonly dataJson: string;
   readonly headers: Metadata | undefined;
   readonly plan: CallPlan;
 }
@@ -49,22 +49,9 @@ export class Publisher {
 
   /** Finds out whether there is somebody new. */
   #look({ name, dataJson, plan }: Event, sink: ReplySink): void {
-    const { subscriptions } = this;
-    const released: ReplySink = {
-      ...sink,
-      end: () => {
-        subscriptions.heldLength -= dataJson.length;
-        sink.end();
-      },
-      error: (error) => {
-        subscriptions.heldLength -= dataJson.length;
-        sink.error(error);
-      },
-    };
-    subscriptions.heldLength += dataJson.length;
     // A look finds no node, nor a full one.
     const look = plan.waitsWhenFull ? { ...plan, waitsWhenFull: false } : plan;
-    this.caller.start(this.#call(name, '', look, subscriptions, released));
+    this.caller.start(this.#call(name, dataJson, look, this.subscriptions, sink));
   }
 
   #send({ name, dataJson, headers, plan }: Event, route: Route, sink: ReplySink): void {

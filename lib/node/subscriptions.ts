@@ -3,24 +3,21 @@ import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { Call, CallPath } from './call.js';
 import type { DispatchListener } from './ports.js';
 import { type Route, RouteTable } from './route-table.js';
+import { MAX_WAITING_LENGTH, WaitingCalls } from './waiting-calls.js';
 
 /** The field of the table that changes with it. */
 const VERSION = 'v';
-/** Events that wait for Redis may not take more memory, in UTF-16 units. */
-const MAX_HELD_LENGTH = 256 * 1024 * 1024;
 
 /**
  * Knows who wants which events. An event is sent at once to whom is known, and a look at the table, which is one for
  * all events of a turn, shows whether there is somebody new. To the caller a look is a one-way call on this path:
- * it waits for Redis, and ends, like any other.
+ * it waits for Redis, and ends, like any other. Its body is the data of the event.
  */
 export class Subscriptions implements CallPath {
   #table = new RouteTable([]);
   #version: unknown;
-  readonly #waiting = new Set<Call>();
+  readonly #waiting = new WaitingCalls();
   #isAsking = false;
-  /** The length of the data of events whose look is not over. */
-  heldLength = 0;
 
   constructor(
     private readonly redis: RedisPort,
@@ -39,8 +36,8 @@ export class Subscriptions implements CallPath {
   }
 
   get isFull(): boolean {
-    const isFull = this.#waiting.size >= this.maxWaiting || this.heldLength >= MAX_HELD_LENGTH;
-    return !this.isOpen && isFull;
+    const { size, length } = this.#waiting;
+    return !this.isOpen && (size >= this.maxWaiting || length >= MAX_WAITING_LENGTH);
   }
 
   /** As of the last look. */
@@ -54,7 +51,7 @@ export class Subscriptions implements CallPath {
   }
 
   withdraw(look: Call): void {
-    this.#waiting.delete(look);
+    this.#waiting.remove(look);
   }
 
   /** No node has a look. */
@@ -73,12 +70,6 @@ export class Subscriptions implements CallPath {
     return (await this.redis.run('forget', keys, [service])) === 1;
   }
 
-  /** Takes all out that have no node. */
-  async clean(): Promise<void> {
-    const services = await this.#read();
-    await Promise.all(services.map((service) => this.forget(service)));
-  }
-
   #schedule(): void {
     if (this.#isAsking || this.#waiting.size === 0 || !this.isOpen) return;
     this.#isAsking = true;
@@ -86,7 +77,7 @@ export class Subscriptions implements CallPath {
   }
 
   async #look(): Promise<void> {
-    const looks = [...this.#waiting];
+    const looks = this.#waiting.all();
     try {
       await this.#refresh();
       for (const look of looks) this.#settle(look);
@@ -99,11 +90,18 @@ export class Subscriptions implements CallPath {
   }
 
   #settle(look: Call): void {
-    if (this.#waiting.delete(look)) this.listener.onSent(look);
+    if (this.#takeOut(look)) this.listener.onSent(look);
   }
 
   #refuse(look: Call, error: Error): void {
-    if (this.#waiting.delete(look)) this.listener.onRefused(look, look.attempt, error);
+    if (this.#takeOut(look)) this.listener.onRefused(look, look.attempt, error);
+  }
+
+  /** Whether it was not withdrawn meanwhile. */
+  #takeOut(look: Call): boolean {
+    const isWaiting = this.#waiting.has(look);
+    this.#waiting.remove(look);
+    return isWaiting;
   }
 
   async #refresh(): Promise<void> {

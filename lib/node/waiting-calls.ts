@@ -1,6 +1,8 @@
 import { isLarge } from './batch.js';
 import type { Call } from './call.js';
 
+/** Calls that wait while Redis is away may not take more memory, in UTF-16 units or bytes. */
+export const MAX_WAITING_LENGTH = 256 * 1024 * 1024;
 /** Id, time left and attempt of a frame take less. */
 const FRAME_OVERHEAD = 100;
 
@@ -16,6 +18,14 @@ export class WaitingCalls {
   /** Of all bodies together, in UTF-16 units or bytes. */
   get length(): number {
     return this.#length;
+  }
+
+  all(): Call[] {
+    return [...this.#calls];
+  }
+
+  has(call: Call): boolean {
+    return this.#calls.has(call);
   }
 
   add(call: Call): void {
