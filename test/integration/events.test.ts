@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { CloudsNode, CloudsOptions, IncomingRequest } from '../../lib/index.js';
 import { FAST_BEAT, useCloud } from '../support/cloud.js';
@@ -88,6 +89,25 @@ describe('an event', () => {
     await untilTaken(15);
     const expected = events.flatMap((data) => [data, data, data]);
     expect(entries.map(({ data }) => data).sort()).toEqual(expected);
+  });
+
+  it('with much data reaches a group that is new whole, although the others have it before', async () => {
+    const { on, entries, untilTaken } = journal();
+    await on('big', { group: 'old' });
+    const caller = await cloud.connected(FAST_BEAT);
+    await caller.publish('big', 'first');
+    await on('big', { group: 'new' });
+    const data = 'x'.repeat(100_000);
+    const published = caller.publish('big', data);
+    // What others send meanwhile takes the memory that is free.
+    const others = [];
+    for (let i = 0; i < 100; i++) {
+      others.push(caller.publish('big', String(i % 10).repeat(100_002)));
+      await turn();
+    }
+    await Promise.all([published, ...others]);
+    await untilTaken(203);
+    expect(entries.filter((one) => one.data === data)).toHaveLength(2);
   });
 
   it('that nobody takes goes to the service of that name, if there is one', async () => {
