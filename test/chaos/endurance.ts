@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Dice } from './dice.js';
-import { total } from './report.js';
+import { total } from './total.js';
 import type { Report } from './programs/messages.js';
 import { SINGLE_FAULTS } from './single-faults.js';
 import { SingleRedis } from './single-redis.js';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { reportOf } from './report.js';
+import { isDisturbing, reportOf } from './report.js';
 import type { RedisServer } from './redis-server.js';
 import { runScenario, type ScenarioPlan, type ScenarioResult } from './scenario.js';
 import { SENTINEL_FAULTS } from './sentinel-faults.js';
@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   const isWrong = results.some(
     ({ violations, failures }) => violations.length + failures.length > 0,
   );
-  process.exitCode = isWrong ? 1 : 0;
+  process.exitCode = isWrong || isDisturbing(results) ? 1 : 0;
 }
 
 await main();

@@ -1,4 +1,6 @@
+import { compare } from './neighbours.js';
 import type { ScenarioResult } from './scenario.js';
+import { total } from './total.js';
 
 const MAX_SHOWN = 5;
 
@@ -15,6 +17,7 @@ export function reportOf(results: readonly ScenarioResult[], seconds: number): s
     `longest wait ${Math.round(Math.max(0, ...results.map((one) => one.longestMs)))} ms`,
     `violations   ${violations}`,
     `failures     ${failures}`,
+    ...neighbourLines(results),
     '',
     'Outcomes',
     ...table(total(results.map((one) => one.outcomes))),
@@ -23,6 +26,19 @@ export function reportOf(results: readonly ScenarioResult[], seconds: number): s
     ...table(total(results.map((one) => one.faults))),
   ];
   return [...lines, ...results.flatMap(wrongOf)].join('\n');
+}
+
+/** What a flood of a frozen node costs the others, if one was seen often enough to say. */
+export function isDisturbing(results: readonly ScenarioResult[]): boolean {
+  return compare(results.map((one) => one.neighbours))?.isWrong ?? false;
+}
+
+function neighbourLines(results: readonly ScenarioResult[]): string[] {
+  const compared = compare(results.map((one) => one.neighbours));
+  if (!compared) return [];
+  const { calmMs, floodedMs, isWrong } = compared;
+  const times = `${floodedMs.toFixed(1)} ms beside a flooded node, ${calmMs.toFixed(1)} ms else`;
+  return [`p99          ${times}${isWrong ? ': MORE THAN TWICE' : ''}`];
 }
 
 /** What went wrong, with all that is known. */
@@ -37,13 +53,6 @@ function wrongOf({ seed, violations, failures }: ScenarioResult): string[] {
   const rest = violations.length - MAX_SHOWN;
   const more = rest > 0 ? [`seed ${seed}: ${rest} more violations`] : [];
   return [...shown, ...more, ...failures.map((failure) => `\nseed ${seed}: ${failure}`)];
-}
-
-export function total(counts: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const all: Record<string, number> = {};
-  for (const [name, count] of counts.flatMap((one) => Object.entries(one)))
-    all[name] = (all[name] ?? 0) + count;
-  return all;
 }
 
 function table(counts: Readonly<Record<string, number>>): string[] {

@@ -3,8 +3,10 @@ import { within } from '../../lib/common/durations.js';
 import { check, type Violation } from './checker.js';
 import { Dice } from './dice.js';
 import type { Fault } from './faults.js';
-import type { HistoryEvent, Replied } from './history.js';
+import { clockMs, type HistoryEvent, type Replied } from './history.js';
+import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
+import { total } from './total.js';
 import { World, type WorldPlan } from './world.js';
 
 /** Longer than any call may take when all faults are over. */
@@ -32,6 +34,8 @@ export interface ScenarioResult {
   readonly moved: number;
   readonly longestMs: number;
   readonly violations: readonly Violation[];
+  /** How long calls took that have nothing to do with a frozen node that is flooded: meanwhile, and else. */
+  readonly neighbours: Neighbours;
   /** What is wrong beside the calls: scores, processes that ended by themselves, or that are cut off. */
   readonly failures: readonly string[];
 }
@@ -43,10 +47,16 @@ export async function runScenario<R extends RedisServer>(
 ): Promise<ScenarioResult> {
   const world = await World.open(plan);
   try {
-    const faults = await strikeAll(world, plan, onFault);
+    const strikes = await strikeAll(world, plan, onFault);
     const failures = await comeToRest(world);
     const history = await world.finish();
-    return { seed: plan.seed, faults, failures, ...judge(history) };
+    return {
+      seed: plan.seed,
+      faults: total(strikes.map(({ name }) => ({ [name]: 1 }))),
+      failures,
+      neighbours: neighboursOf(history, strikes),
+      ...judge(history),
+    };
   } finally {
     await world.close();
   }
@@ -69,9 +79,8 @@ async function strikeAll<R extends RedisServer>(
   world: World<R>,
   { faults, ms, seed, isOneByOne }: ScenarioPlan<R>,
   onFault: (name: string) => void,
-): Promise<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  const striking: Promise<void>[] = [];
+): Promise<Strike[]> {
+  const strikes: Promise<Strike>[] = [];
   const wait = (pauseMs: number) => delay(pauseMs);
   const end = performance.now() + ms;
   for (let number = 1; faults.length > 0 && performance.now() < end; number++) {
@@ -79,15 +88,14 @@ async function strikeAll<R extends RedisServer>(
     await wait(dice.between(50, 600));
     const fault = dice.pick(faults);
     const isOver = !dice.chance(OVERLAP) || isOneByOne;
-    counts[fault.name] = (counts[fault.name] ?? 0) + 1;
     onFault(fault.name);
-    const struck = fault.strike(world, dice, wait);
-    striking.push(struck);
-    if (isOver) await struck;
+    const from = clockMs();
+    const over = fault.strike(world, dice, wait);
+    strikes.push(over.then(() => ({ name: fault.name, from, to: clockMs() })));
+    if (isOver) await over;
   }
   await wait(Math.max(0, end - performance.now()));
-  await Promise.all(striking);
-  return counts;
+  return Promise.all(strikes);
 }
 
 function judge(history: readonly HistoryEvent[]) {

@@ -1,7 +1,6 @@
 import { Redis } from 'ioredis';
-import type { CloudsRedisOptions } from '../../lib/index.js';
 import { SentinelRig } from '../support/sentinel.js';
-import type { RedisServer } from './redis-server.js';
+import type { RedisServer, Way } from './redis-server.js';
 
 /** A master and its replica, which change places when the sentinels say so; processes ask these for the master. */
 export class SentinelRedis implements RedisServer {
@@ -19,8 +18,8 @@ export class SentinelRedis implements RedisServer {
     return new SentinelRedis(await SentinelRig.start());
   }
 
-  openWay(): Promise<CloudsRedisOptions> {
-    return Promise.resolve(this.rig.redis);
+  openWay(): Promise<Way> {
+    return Promise.resolve({ redis: this.rig.redis, prefix: [] });
   }
 
   /**

@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis';
+import { canMakeNamespaces } from '../support/network-namespace.js';
 import type { Proxy } from '../support/proxy.js';
 import type { Dice } from './dice.js';
 import { type Fault, PROCESS_FAULTS, type Wait } from './faults.js';
+import { flood } from './flood.js';
 import type { SingleRedis } from './single-redis.js';
 
 /** The network of one place, or of all. */
@@ -60,6 +62,17 @@ const bandwidth = network('bandwidth of 256 KiB/s', async (proxies, dice, wait) 
   await wait(dice.between(500, 2000));
   each(proxies, (proxy) => proxy.shape({}));
 });
+
+const vanish: Fault<SingleRedis> = {
+  name: 'host vanished',
+  async strike({ redis: { hosts } }, dice, wait) {
+    const host = dice.pick(hosts);
+    if (host.isVanished) return;
+    host.vanish();
+    await wait(dice.between(300, dice.chance(0.3) ? 8000 : 2500));
+    host.comeBack();
+  },
+};
 
 const redisRestart: Fault<SingleRedis> = {
   name: 'Redis killed, back empty',
@@ -130,7 +143,9 @@ export const SINGLE_FAULTS: readonly Fault<SingleRedis>[] = [
   slice,
   latency,
   bandwidth,
+  ...(canMakeNamespaces() ? [vanish] : []),
   ...PROCESS_FAULTS,
+  flood,
   redisRestart,
   redisFreeze,
   killClients('pubsub'),

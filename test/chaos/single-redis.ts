@@ -1,15 +1,19 @@
 import { Redis } from 'ioredis';
-import type { CloudsRedisOptions } from '../../lib/index.js';
 import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
+import { canMakeNamespaces, NetworkNamespace } from '../support/network-namespace.js';
 import { Proxy } from '../support/proxy.js';
-import type { RedisServer } from './redis-server.js';
+import type { RedisServer, Way } from './redis-server.js';
 
 const USER = ['--user', 'chaos', 'on', '>secret', '~*', '&*', '+@all'];
 
-/** One server, and a fault proxy before each place for processes. */
+/**
+ * One server, and a fault proxy before each place for processes. Each place is a host of its own, where the machine
+ * lets us make networks.
+ */
 export class SingleRedis implements RedisServer {
   readonly admin: Redis;
   readonly proxies: Proxy[] = [];
+  readonly hosts: NetworkNamespace[] = [];
   #isRestarting = false;
 
   private constructor(private server: PrivateRedis) {
@@ -22,10 +26,13 @@ export class SingleRedis implements RedisServer {
     return new SingleRedis(await startPrivateRedis({ args: USER }));
   }
 
-  async openWay(): Promise<CloudsRedisOptions> {
-    const proxy = await Proxy.start(this.server.url);
+  async openWay(): Promise<Way> {
+    const host = canMakeNamespaces() ? NetworkNamespace.create() : undefined;
+    if (host) this.hosts.push(host);
+    const proxy = await Proxy.start(this.server.url, host?.hostAddress);
     this.proxies.push(proxy);
-    return { url: proxy.url.replace('//', '//chaos:secret@') };
+    const redis = { url: proxy.url.replace('//', '//chaos:secret@') };
+    return { redis, prefix: host?.prefix ?? [] };
   }
 
   /** Kills the server and starts it again, empty, after a pause; does nothing if that is being done already. */
@@ -47,6 +54,7 @@ export class SingleRedis implements RedisServer {
 
   async close(): Promise<void> {
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
+    for (const host of this.hosts) host.remove();
     this.admin.disconnect();
     await this.server.stop();
   }

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Dice } from './dice.js';
@@ -25,6 +25,8 @@ export class Slot {
     readonly name: string,
     private readonly plan: SlotPlan,
     private readonly dice: Dice,
+    /** What the command line of its processes begins with. */
+    private readonly prefix: readonly string[],
   ) {}
 
   get serves(): boolean {
@@ -40,10 +42,9 @@ export class Slot {
   async start(): Promise<boolean> {
     const name = this.#nextName();
     const plan: WorkerPlan = { ...this.plan, name, seed: this.dice.between(1, 2 ** 31) };
-    const child = fork(PROGRAM, [JSON.stringify(plan)], {
-      execArgv: ['--unhandled-rejections=strict', '--expose-gc'],
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    });
+    const node = [process.execPath, '--unhandled-rejections=strict', '--expose-gc', PROGRAM];
+    const [command, ...args] = [...this.prefix, ...node, JSON.stringify(plan)];
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
     this.#child = child;
     let errors = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));

@@ -11,6 +11,7 @@ import type { RedisServer } from './redis-server.js';
 import { Slot, type SlotPlan } from './slot.js';
 
 const PREFIX = 'chaos:';
+const KEYS = new Keys(PREFIX);
 /** How long the scores may take to come back when all is quiet. */
 const SCORES_MS = 5000;
 
@@ -67,6 +68,14 @@ export class World<R extends RedisServer = RedisServer> {
     return this.slots.filter(({ serves }) => !serves);
   }
 
+  /** The channel in which a node gets its messages; undefined if it serves nothing just now. */
+  async inboxOf({ nodeId }: Slot): Promise<string | undefined> {
+    const [service] = Object.keys(this.#services);
+    const members = await this.redis.admin.zrange(KEYS.service(service!), '0', '-1');
+    const member = members.find((one) => one.split('.')[0] === nodeId);
+    return member && KEYS.inbox(member.replace('!', ''));
+  }
+
   /** When all faults are over: the callers that are not answered any more. */
   async unanswered(): Promise<string[]> {
     let left = this.callers;
@@ -114,7 +123,7 @@ export class World<R extends RedisServer = RedisServer> {
   }
 
   async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
-    const redis = await this.redis.openWay();
+    const { redis, prefix } = await this.redis.openWay();
     const plan: SlotPlan = {
       services,
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
@@ -123,7 +132,7 @@ export class World<R extends RedisServer = RedisServer> {
       historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
       options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };
-    this.slots.push(new Slot(name, plan, new Dice(this.plan.seed, this.slots.length)));
+    this.slots.push(new Slot(name, plan, new Dice(this.plan.seed, this.slots.length), prefix));
   }
 
   get #services(): SlotPlan['services'] {
@@ -135,10 +144,9 @@ export class World<R extends RedisServer = RedisServer> {
   }
 
   async #wrongScores(): Promise<string | undefined> {
-    const keys = new Keys(PREFIX);
     const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
     for (const [service, { capacity = 1000 }] of Object.entries(this.#services)) {
-      const flat = await this.redis.admin.zrange(keys.service(service), '0', '-1', 'WITHSCORES');
+      const flat = await this.redis.admin.zrange(KEYS.service(service), '0', '-1', 'WITHSCORES');
       const found = new Map<string, number>();
       for (let i = 0; i < flat.length; i += 2)
         found.set(flat[i]!.split('.')[0]!, Math.floor(Number(flat[i + 1])));

@@ -25,7 +25,7 @@ describe.skipIf(!canMakeNamespaces())('a host that vanishes without a packet', (
   }
 
   beforeEach(async () => {
-    network = NetworkNamespace.create(process.pid % 256);
+    network = NetworkNamespace.create();
     const { hostAddress, prefix } = network;
     redis = await startPrivateRedis({
       args: ['--bind', '127.0.0.1', hostAddress, '--protected-mode', 'no'],

@@ -1,14 +1,22 @@
 import { execFileSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { randomId } from '../../lib/protocol/ids.js';
 
 const run = (...args: string[]) => execFileSync('ip', args, { stdio: 'pipe' });
+/** One process for many commands: a fault must not keep this one busy. */
+const runAll = (where: readonly string[], commands: readonly string[]) =>
+  execFileSync('ip', [...where, '-batch', '-'], { input: commands.join('\n'), stdio: 'pipe' });
+
+let isPossible: boolean | undefined;
 
 /** Whether this machine lets us make network namespaces: Linux, iproute2 and root. */
 export function canMakeNamespaces(): boolean {
-  const name = `probe-${randomId().slice(0, 6)}`;
+  return (isPossible ??= tryNamespace());
+}
+
+function tryNamespace(): boolean {
   try {
-    run('netns', 'add', name);
-    run('netns', 'del', name);
+    NetworkNamespace.create().remove();
     return true;
   } catch {
     return false;
@@ -17,21 +25,31 @@ export function canMakeNamespaces(): boolean {
 
 /** A network of its own, joined to this one by a cable that can be cut without anybody being told. */
 export class NetworkNamespace {
-  readonly name = `clouds-${randomId()
-    .slice(0, 6)
-    .replace(/[^A-Za-z0-9]/g, 'x')}`;
-  readonly #cable = this.name.slice(-6);
-  readonly #subnet: string;
+  readonly #cable = randomId()
+    .slice(0, 8)
+    .replace(/[^A-Za-z0-9]/g, 'x');
+  readonly name = `clouds-${this.#cable}`;
+  /** One of many, as other processes make some too. */
+  readonly #subnet = `10.${randomInt(200, 256)}.${randomInt(256)}`;
 
-  private constructor(number: number) {
-    this.#subnet = `10.213.${number}`;
+  #isVanished = false;
+
+  private constructor() {}
+
+  static create(): NetworkNamespace {
+    const one = new NetworkNamespace();
+    run('netns', 'add', one.name);
+    try {
+      one.#build();
+    } catch (error) {
+      run('netns', 'del', one.name);
+      throw error;
+    }
+    return one;
   }
 
-  /** `number`, up to 255, makes its addresses differ from those of others. */
-  static create(number: number): NetworkNamespace {
-    const one = new NetworkNamespace(number);
-    one.#build();
-    return one;
+  get isVanished(): boolean {
+    return this.#isVanished;
   }
 
   /** This side of the cable, as the other side sees it. */
@@ -46,62 +64,49 @@ export class NetworkNamespace {
 
   /** Packets go nowhere from now on, and nobody is told: the neighbours have the wrong address of each other. */
   vanish(): void {
-    run(
-      'neigh',
-      'replace',
-      `${this.#subnet}.2`,
-      'lladdr',
-      '02:00:00:00:00:01',
-      'nud',
-      'permanent',
-      'dev',
-      `h${this.#cable}`,
-    );
-    this.#inside(
-      'neigh',
-      'replace',
-      this.hostAddress,
-      'lladdr',
-      '02:00:00:00:00:02',
-      'nud',
-      'permanent',
-      'dev',
-      `n${this.#cable}`,
-    );
+    this.#isVanished = true;
+    const wrong = (address: string, last: number, end: string) =>
+      `neigh replace ${address} lladdr 02:00:00:00:00:0${last} nud permanent dev ${end}`;
+    runAll([], [wrong(this.#insideAddress, 1, this.#outerEnd)]);
+    runAll(['-n', this.name], [wrong(this.hostAddress, 2, this.#innerEnd)]);
   }
 
   comeBack(): void {
-    run('neigh', 'del', `${this.#subnet}.2`, 'dev', `h${this.#cable}`);
-    this.#inside('neigh', 'del', this.hostAddress, 'dev', `n${this.#cable}`);
+    this.#isVanished = false;
+    runAll([], [`neigh del ${this.#insideAddress} dev ${this.#outerEnd}`]);
+    runAll(['-n', this.name], [`neigh del ${this.hostAddress} dev ${this.#innerEnd}`]);
   }
 
   remove(): void {
     // The cable goes at once, the rest when its last process is gone.
-    run('link', 'del', `h${this.#cable}`);
-    run('netns', 'del', this.name);
+    runAll([], [`link del ${this.#outerEnd}`, `netns del ${this.name}`]);
+  }
+
+  get #insideAddress(): string {
+    return `${this.#subnet}.2`;
+  }
+
+  get #outerEnd(): string {
+    return `h${this.#cable}`;
+  }
+
+  get #innerEnd(): string {
+    return `n${this.#cable}`;
   }
 
   #build(): void {
-    run('netns', 'add', this.name);
-    run(
-      'link',
-      'add',
-      `h${this.#cable}`,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      `n${this.#cable}`,
-      'netns',
-      this.name,
+    const [outer, inner] = [this.#outerEnd, this.#innerEnd];
+    runAll(
+      [],
+      [
+        `link add ${outer} type veth peer name ${inner} netns ${this.name}`,
+        `addr add ${this.hostAddress}/24 dev ${outer}`,
+        `link set ${outer} up`,
+      ],
     );
-    run('addr', 'add', `${this.hostAddress}/24`, 'dev', `h${this.#cable}`);
-    run('link', 'set', `h${this.#cable}`, 'up');
-    this.#inside('addr', 'add', `${this.#subnet}.2/24`, 'dev', `n${this.#cable}`);
-    this.#inside('link', 'set', `n${this.#cable}`, 'up');
-  }
-
-  #inside(...args: string[]): void {
-    run('-n', this.name, ...args);
+    runAll(
+      ['-n', this.name],
+      [`addr add ${this.#insideAddress}/24 dev ${inner}`, `link set ${inner} up`],
+    );
   }
 }

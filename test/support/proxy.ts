@@ -24,15 +24,17 @@ export class Proxy {
     this.#target = { host: hostname, port: Number(port || 6379) };
   }
 
-  static async start(targetUrl: string): Promise<Proxy> {
+  /** `host`: the address of this machine at which it listens. */
+  static async start(targetUrl: string, host = '127.0.0.1'): Promise<Proxy> {
     const proxy = new Proxy(targetUrl);
-    proxy.#server.listen(0, '127.0.0.1');
+    proxy.#server.listen(0, host);
     await once(proxy.#server, 'listening');
     return proxy;
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as net.AddressInfo).port}`;
+    const { address, port } = this.#server.address() as net.AddressInfo;
+    return `redis://${address}:${port}`;
   }
 
   get connections(): number {
@@ -97,8 +99,8 @@ export class Proxy {
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    client.on('data', (chunk) => there.push(chunk));
-    server.on('data', (chunk) => pair.isMute || back.push(chunk));
+    this.#relay(client, server, (chunk) => there.push(chunk));
+    this.#relay(server, client, (chunk) => pair.isMute || back.push(chunk));
     const end = () => {
       this.#pairs.delete(pair);
       client.destroy();
@@ -106,6 +108,16 @@ export class Proxy {
     };
     for (const socket of [client, server]) socket.on('error', end).on('close', end);
     if (this.#isStalled) this.#hold(pair);
+  }
+
+  /** Who reads nothing is sent nothing more, as in a network: what is left waits with the sender. */
+  #relay(from: net.Socket, to: net.Socket, push: (chunk: Buffer) => void): void {
+    from.on('data', (chunk) => {
+      push(chunk);
+      if (!to.writableNeedDrain) return;
+      from.pause();
+      to.once('drain', () => this.#isStalled || from.resume());
+    });
   }
 
   #hold({ client, server }: Pair): void {
