@@ -19,12 +19,16 @@ const NOT_RUN: ReadonlySet<string> = new Set([
   'CLOUDS_DISCONNECTED',
 ]);
 
+/** Ends that say that the handler has run to its end. */
+const ENDS: ReadonlySet<string> = new Set(['ok', 'thrown']);
+
 export type ViolationKind =
   | 'never ended'
   | 'ended twice'
   | 'ended late'
   | 'got what is not its own'
   | 'ran twice'
+  | 'ran twice in a group'
   | 'ran an attempt twice'
   | 'ran an attempt that it does not have'
   | 'ran without being sent'
@@ -121,8 +125,11 @@ function* breachesOfRuns(sent: Sent, course: Course): Iterable<ViolationKind> {
   const starts = course.of('started');
   const dispatches = course.of('dispatched');
   const attempts = starts.map(({ attempt }) => attempt);
-  if (sent.attempts === 1 && starts.length > 1) yield 'ran twice';
-  if (new Set(attempts).size < attempts.length) yield 'ran an attempt twice';
+  if (sent.kind === 'published') yield* breachesOfGroups(starts);
+  else {
+    if (sent.attempts === 1 && starts.length > 1) yield 'ran twice';
+    if (new Set(attempts).size < attempts.length) yield 'ran an attempt twice';
+  }
   if (attempts.some((attempt) => !hasAttempt(sent, attempt)))
     yield 'ran an attempt that it does not have';
   if (dispatches.some(({ attempt }) => !hasAttempt(sent, attempt))) yield 'dispatched too often';
@@ -130,8 +137,13 @@ function* breachesOfRuns(sent: Sent, course: Course): Iterable<ViolationKind> {
     yield 'ran without being dispatched';
 }
 
+function* breachesOfGroups(starts: readonly Started[]): Iterable<ViolationKind> {
+  const groups = starts.map(({ group }) => group);
+  if (new Set(groups).size < groups.length) yield 'ran twice in a group';
+}
+
 function hasAttempt({ attempts, kind }: Sent, attempt: number): boolean {
-  if (kind === 'event') return attempt <= 1;
+  if (kind === 'event' || kind === 'published') return attempt <= 1;
   return attempt >= 1 && (attempts === -1 || attempt <= attempts);
 }
 
@@ -144,15 +156,17 @@ function* breachesOfTruth(reply: Replied, course: Course): Iterable<ViolationKin
   const { outcome, isOwn, from } = reply;
   const starts = course.of('started');
   if (isOwn === false) yield 'got what is not its own';
+  const isKnown = ENDS.has(outcome) || outcome.startsWith('CLOUDS_');
+  if (!isKnown) yield 'has an unknown outcome';
+  // One group can have what is published, and another cannot be found.
+  if (course.sent!.kind === 'published') return;
   if (NOT_RUN.has(outcome)) {
     if (starts.length > 0) yield 'says that it did not run';
-  } else if (outcome === 'ok' || outcome === 'thrown') {
+  } else if (ENDS.has(outcome)) {
     const isEvent = course.sent!.kind === 'event';
     const ends = course.of('ended').filter(({ by }) => from === undefined || by === from);
     // The end of an event is that a node has it.
     if (!isEvent && !ends.some(({ isError }) => isError === (outcome === 'thrown')))
       yield 'says that it ran';
-  } else if (!outcome.startsWith('CLOUDS_')) {
-    yield 'has an unknown outcome';
   }
 }

@@ -13,7 +13,7 @@ export interface Sent {
   readonly by: string;
   /** Names the call, and travels in its data. */
   readonly key: string;
-  readonly kind: 'request' | 'stream' | 'event';
+  readonly kind: 'request' | 'stream' | 'event' | 'published';
   /** How many attempts it has; -1 for no limit. */
   readonly attempts: number;
   readonly deadlineMs: number;
@@ -37,6 +37,8 @@ export interface Started {
   readonly key: string;
   readonly id: string;
   readonly attempt: number;
+  /** Of an event that is published: the group that the handler stands for. */
+  readonly group?: string;
 }
 
 /** A handler is done, with a value or an error. */

@@ -8,6 +8,7 @@ import { until } from '../support/wait.js';
 import { Dice } from './dice.js';
 import { type HistoryEvent, readHistory } from './history.js';
 import type { RedisServer } from './redis-server.js';
+import { EVENT } from './programs/messages.js';
 import { Slot, type SlotPlan } from './slot.js';
 
 const PREFIX = 'chaos:';
@@ -35,6 +36,8 @@ export interface WorldPlan<R extends RedisServer> {
 
 /** The services of every node; one has a limit. */
 const SERVICES = { plain: {}, tight: { capacity: 8 } } as const;
+/** Every node belongs to all of them. */
+const GROUPS = ['audit', 'mail'];
 const TARGETS = ['plain', 'plain', 'plain', 'tight'];
 
 /** A Redis, and nodes and callers in processes of their own. */
@@ -124,8 +127,10 @@ export class World<R extends RedisServer = RedisServer> {
 
   async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
     const { redis, prefix } = await this.redis.openWay();
+    const hasGroups = this.plan.services === undefined && callsPerSecond === 0;
     const plan: SlotPlan = {
       services,
+      groups: hasGroups ? GROUPS : [],
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       busyMs: this.plan.busyMs,
@@ -139,13 +144,22 @@ export class World<R extends RedisServer = RedisServer> {
     return this.plan.services ?? SERVICES;
   }
 
+  /** With those of the groups. */
+  get #allServices(): SlotPlan['services'] {
+    if (this.plan.services) return this.plan.services;
+    return {
+      ...SERVICES,
+      ...Object.fromEntries(GROUPS.map((group) => [`@${group}/${EVENT}`, {}])),
+    };
+  }
+
   #fileOf(name: string): string {
     return path.join(this.directory, `${name}.jsonl`);
   }
 
   async #wrongScores(): Promise<string | undefined> {
     const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
-    for (const [service, { capacity = 1000 }] of Object.entries(this.#services)) {
+    for (const [service, { capacity = 1000 }] of Object.entries(this.#allServices)) {
       const flat = await this.redis.admin.zrange(KEYS.service(service), '0', '-1', 'WITHSCORES');
       const found = new Map<string, number>();
       for (let i = 0; i < flat.length; i += 2)

@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CloudsNode } from '../../../lib/index.js';
 import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
-import type { Answer, Report, WorkerPlan, Work } from './messages.js';
+import { type Answer, EVENT, type Report, type WorkerPlan, type Work } from './messages.js';
 
 const TICK_MS = 10;
 /** An open loop would grow without end while nobody answers. */
@@ -74,21 +74,28 @@ export class Load {
     this.#out++;
     const work = this.#work(key, kind);
     const end: OnEnd = (how) => this.#end(key, at, how);
-    if (kind === 'event') this.#emit(key, work, options, end);
+    if (isOneWay(kind)) this.#emit(kind, key, work, options, end);
     else this.#request(key, work, options, end);
   }
 
   #kind(): Sent['kind'] {
     if (this.plan.busyMs !== undefined) return 'request';
     return this.#pick([
-      ['request', 0.88],
+      ['request', 0.84],
       ['stream', 0.06],
-      ['event', 0.06],
+      ['event', 0.05],
+      ['published', 0.05],
     ]);
   }
 
-  #emit(key: string, work: Work, { deadline }: Options, end: OnEnd): void {
-    this.node.emit(this.#target(), work, { timeout: deadline }).then(
+  #emit(kind: Sent['kind'], key: string, work: Work, { deadline }: Options, end: OnEnd): void {
+    const { node } = this;
+    const options = { timeout: deadline };
+    const sent =
+      kind === 'published'
+        ? node.publish(EVENT, work, options)
+        : node.emit(this.#target(), work, options);
+    sent.then(
       () => end({ outcome: 'ok' }),
       (error: unknown) => end({ outcome: outcomeOf(error, key) }),
     );
@@ -140,14 +147,13 @@ export class Load {
 
   #options(kind: Sent['kind']): Options {
     if (this.plan.busyMs !== undefined) return { attempts: 1, timeout: 1000, deadline: 1000 };
-    const attempts =
-      kind === 'event'
-        ? 1
-        : this.#pick([
-            [1, 0.5],
-            [3, 0.4],
-            [-1, 0.1],
-          ]);
+    const attempts = isOneWay(kind)
+      ? 1
+      : this.#pick([
+          [1, 0.5],
+          [3, 0.4],
+          [-1, 0.1],
+        ]);
     const timeout = 500 + Math.floor(1000 * this.random());
     return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout };
   }
@@ -178,6 +184,10 @@ export class Load {
     }
     return choices.at(-1)![0];
   }
+}
+
+function isOneWay(kind: Sent['kind']): boolean {
+  return kind === 'event' || kind === 'published';
 }
 
 /** What the handler throws belongs to the call that it names. */

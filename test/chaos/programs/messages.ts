@@ -10,12 +10,17 @@ export interface WorkerPlan {
   readonly historyFile?: string;
   /** The services that it serves, by name, with their capacity if they have one. */
   readonly services: Readonly<Record<string, { capacity?: number }>>;
+  /** The groups for which it gets what is published. */
+  readonly groups: readonly string[];
   /** The services that it calls. */
   readonly targets: readonly string[];
   readonly callsPerSecond: number;
   /** How each call keeps its handler busy, in ms of the processor; left out: calls of all kinds. */
   readonly busyMs?: number;
 }
+
+/** The event that is published. */
+export const EVENT = 'news';
 
 /** What it can be asked. */
 export type Order =

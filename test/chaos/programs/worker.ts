@@ -3,7 +3,14 @@ import { CloudsNode, type IncomingRequest } from '../../../lib/index.js';
 import { seededRandom } from '../../support/wait.js';
 import { clockMs, HistoryWriter } from '../history.js';
 import { Load } from './load.js';
-import type { Answer, Order, WorkerPlan, Word, Work } from './messages.js';
+import {
+  type Answer,
+  EVENT,
+  type Order,
+  type WorkerPlan,
+  type Word,
+  type Work,
+} from './messages.js';
 import { recordDispatches } from './record-dispatches.js';
 
 const RETRY_MS = 200;
@@ -20,11 +27,15 @@ if (plan.historyFile !== undefined) recordDispatches(by, history);
 const node = new CloudsNode(plan.options);
 
 /** Serves one call as its data says. */
-async function work({ key, ms, busyMs, fails, values, text }: Work, request: IncomingRequest) {
+async function work(
+  { key, ms, busyMs, fails, values, text }: Work,
+  request: IncomingRequest,
+  group?: string,
+) {
   const { id, attempt } = request;
   const end = (isError: boolean) =>
     history.add({ what: 'ended', at: clockMs(), by, key, id, attempt, isError });
-  history.add({ what: 'started', at: clockMs(), by, key, id, attempt });
+  history.add({ what: 'started', at: clockMs(), by, key, id, attempt, group });
   block(busyMs);
   if (ms > 0) await delay(ms);
   const answer: Answer = { key, by, text };
@@ -80,7 +91,13 @@ async function main(): Promise<void> {
   watchStalls();
   await persist(() => node.connect());
   for (const [service, options] of Object.entries(plan.services))
-    await persist(() => node.register(service, work, options));
+    await persist(() =>
+      node.register(service, (data: Work, request) => work(data, request), options),
+    );
+  for (const group of plan.groups) {
+    const handle = (data: Work, request: IncomingRequest) => work(data, request, group);
+    await persist(() => node.subscribe(EVENT, handle, { group }));
+  }
   const load = new Load(node, plan, seededRandom(plan.seed), history);
   process.on('message', (order: Order) => {
     if (order.kind === 'block') block(order.ms);

@@ -100,6 +100,17 @@ describe('a history without a breach', () => {
         ended(),
       ],
     ],
+    [
+      'of an event that every group has once, though one of them was not found at first',
+      [
+        sent({ kind: 'published' }),
+        dispatched({ attempt: 0 }),
+        dispatched({ attempt: 0, id: 'other' }),
+        started({ group: 'audit' }),
+        started({ group: 'mail', id: 'other', by: 'node#2' }),
+        replied('CLOUDS_NO_NODE'),
+      ],
+    ],
     ['of a call whose caller was killed', [sent(), ...RUN, killed()]],
     [
       'of a call that ended a little late',
@@ -146,6 +157,20 @@ describe('what is found', () => {
         dispatched({ attempt: 2 }),
         replied(),
       ],
+    ],
+    [
+      'ran twice in a group',
+      [
+        sent({ kind: 'published' }),
+        dispatched({ attempt: 0 }),
+        started({ group: 'audit' }),
+        started({ group: 'audit', by: 'node#2' }),
+        replied('ok', { from: undefined }),
+      ],
+    ],
+    [
+      'has an unknown outcome',
+      [sent({ kind: 'published' }), dispatched({ attempt: 0 }), replied('unknown: boom')],
     ],
     ['ran an attempt twice', [sent({ attempts: 3 }), ...RUN, started({ by: 'node#2' }), replied()]],
     [
