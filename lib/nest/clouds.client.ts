@@ -177,13 +177,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     const open = (data: unknown, replies: ReplySink) =>
       this.node.openStream(service, data, options, replies);
     if (!this.packets) return open(dataOf(packet), sink);
-    let opened: OpenedStream | undefined;
-    const send = (data: unknown, replies: ReplySink) => {
-      opened = open(data, replies);
-      return () => opened?.cancel();
-    };
-    const cancel = this.packets.request(this.assignPacketId(plain(packet)), send, sink);
-    return { consumed: () => opened?.consumed(), cancel };
+    return this.packets.request(this.assignPacketId(plain(packet)), open, sink);
   }
 
   /** Nest's own answer to a missing pattern or missing data. */
@@ -195,9 +189,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     const service = this.serviceOf(packet);
     const merged = optionsOf(packet, options);
     if (!this.packets) return this.node.request(service, dataOf(packet), merged, sink);
-    const send = (data: unknown, replies: ReplySink) =>
-      this.node.request(service, data, merged, replies);
-    return this.packets.request(this.assignPacketId(plain(packet)), send, sink);
+    const open = (data: unknown, replies: ReplySink) =>
+      this.node.openStream(service, data, merged, replies);
+    const opened = this.packets.request(this.assignPacketId(plain(packet)), open, sink);
+    return () => opened.cancel();
   }
 
   private serviceOf(packet: ReadPacket): string {
