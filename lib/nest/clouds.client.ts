@@ -14,6 +14,7 @@ import type { Metadata } from '../protocol/frames.js';
 import { ClientPackets } from './client-packets.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 import { CloudsRecord } from './clouds.record.js';
+import { received } from './coded-exceptions.js';
 import {
   checkPacketOptions,
   type CloudsPacketOptions,
@@ -32,7 +33,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   /** What a subclass may do to what arrives. */
   private readonly conversions: Conversions = {
     response: (value) => this.serializeResponse(value) as unknown,
-    error: (error) => this.serializeError(error) as unknown,
+    error: (error) => this.serializeError(received(error)) as unknown,
   };
 
   /**
@@ -143,7 +144,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
       value: (response, isDisposed) =>
         callback(isDisposed ? { response, isDisposed } : { response }),
       end: () => callback({ isDisposed: true }),
-      error: (err) => callback({ err }),
+      error: (err) => callback({ err: received(err) }),
     };
     return this.dispatch(packet, NO_OPTIONS, sink);
   }
