@@ -2,12 +2,15 @@ import type { Deserializer, ReadPacket, Serializer, WritePacket } from '@nestjs/
 import { CloudsError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ReplySink } from '../node/call.js';
+import type { OpenedStream } from '../node/value-stream.js';
 import { isPromiseLike } from '../node/handlers.js';
 import { InTurn } from './in-turn.js';
 import { type CloudsPacketOptions, replyFromWire, requestToWire } from './packets.js';
 
 type Packet = ReadPacket & { id?: string };
-type Send = (data: unknown, sink: ReplySink) => () => void;
+
+/** Makes the call, with the data that was written; undefined if that fails at once. */
+type OpenRequest = (data: unknown, sink: ReplySink) => OpenedStream | undefined;
 
 /** Has the serializer of an application write requests, and its deserializer read replies. */
 export class ClientPackets {
@@ -24,18 +27,18 @@ export class ClientPackets {
     return options.serializer || options.deserializer ? new ClientPackets(options) : undefined;
   }
 
-  /** Sends a request, as soon as it is written; returns what takes it back. */
-  request(packet: Packet, send: Send, sink: ReplySink): () => void {
+  /** Sends a request, as soon as it is written. */
+  request(packet: Packet, open: OpenRequest, sink: ReplySink): OpenedStream {
     const replies = this.#deserializer
-      ? new DeserializedReplies(packet.id, sink, this.#deserializer)
+      ? new DeserializedReplies(packet.id, sink, this.#deserializer, () => sending.consumed())
       : sink;
-    const sending = new Sending(send, replies);
+    const sending: Sending = new Sending(open, replies);
     let data: unknown;
     try {
       data = this.#written(packet);
     } catch (error) {
       sending.fail(error);
-      return () => undefined;
+      return sending;
     }
     if (isPromiseLike(data))
       data.then(
@@ -43,7 +46,7 @@ export class ClientPackets {
         (error) => sending.fail(error),
       );
     else sending.start(data);
-    return () => sending.stop();
+    return sending;
   }
 
   /** @throws CloudsUnserializableError */
@@ -63,31 +66,39 @@ export class ClientPackets {
 }
 
 /** A request that may be taken back before it is written. */
-class Sending {
+class Sending implements OpenedStream {
   #isStopped = false;
-  #cancel: (() => void) | undefined;
+  #opened: OpenedStream | undefined;
 
   constructor(
-    private readonly send: Send,
+    private readonly open: OpenRequest,
     private readonly sink: ReplySink,
   ) {}
 
   start(data: unknown): void {
-    if (!this.#isStopped) this.#cancel = this.send(data, this.sink);
+    if (!this.#isStopped) this.#opened = this.open(data, this.sink);
   }
 
   fail(error: unknown): void {
     if (!this.#isStopped) this.sink.error(unwritten(error));
   }
 
-  stop(): void {
+  consumed(): void {
+    this.#opened?.consumed();
+  }
+
+  cancel(): void {
     this.#isStopped = true;
-    this.#cancel?.();
+    this.#opened?.cancel();
   }
 }
 
-/** Reads each reply before it goes on, in the order in which they came. */
+/**
+ * Reads each reply before it goes on, in the order in which they came. A value that waits for that is not consumed yet:
+ * its node would else send more and more.
+ */
 class DeserializedReplies implements ReplySink {
+  readonly isPulled = true;
   readonly #turn = new InTurn();
   #isOver = false;
 
@@ -95,11 +106,8 @@ class DeserializedReplies implements ReplySink {
     private readonly id: string | undefined,
     private readonly sink: ReplySink,
     private readonly deserializer: Deserializer,
+    private readonly onConsumed: () => void,
   ) {}
-
-  get isPulled(): boolean | undefined {
-    return this.sink.isPulled;
-  }
 
   value(value: unknown, isLast: boolean): void {
     const packetOf = (response: unknown) => ({ response, ...(isLast && { isDisposed: true }) });
@@ -131,11 +139,17 @@ class DeserializedReplies implements ReplySink {
   #deliver({ err, response, isDisposed }: WritePacket, isLast: boolean): void {
     const isEnd = isLast || isDisposed === true;
     if (err) this.#error(err);
-    else if (response === undefined) return isEnd ? this.#end() : undefined;
-    else if (!this.#isOver) {
-      this.#isOver = isEnd;
-      this.sink.value(response, isEnd);
-    }
+    else if (response !== undefined) this.#value(response, isEnd);
+    else if (isEnd) this.#end();
+    // Nobody else will take it.
+    else this.onConsumed();
+  }
+
+  #value(response: unknown, isEnd: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = isEnd;
+    this.sink.value(response, isEnd);
+    if (!this.sink.isPulled) this.onConsumed();
   }
 
   #end(): void {

@@ -14,6 +14,7 @@ import type { Metadata } from '../protocol/frames.js';
 import { ClientPackets } from './client-packets.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 import { CloudsRecord } from './clouds.record.js';
+import { received } from './coded-exceptions.js';
 import {
   checkPacketOptions,
   type CloudsPacketOptions,
@@ -32,7 +33,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
   /** What a subclass may do to what arrives. */
   private readonly conversions: Conversions = {
     response: (value) => this.serializeResponse(value) as unknown,
-    error: (error) => this.serializeError(error) as unknown,
+    error: (error) => this.serializeError(received(error)) as unknown,
   };
 
   /**
@@ -143,7 +144,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
       value: (response, isDisposed) =>
         callback(isDisposed ? { response, isDisposed } : { response }),
       end: () => callback({ isDisposed: true }),
-      error: (err) => callback({ err }),
+      error: (err) => callback({ err: received(err) }),
     };
     return this.dispatch(packet, NO_OPTIONS, sink);
   }
@@ -177,13 +178,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     const open = (data: unknown, replies: ReplySink) =>
       this.node.openStream(service, data, options, replies);
     if (!this.packets) return open(dataOf(packet), sink);
-    let opened: OpenedStream | undefined;
-    const send = (data: unknown, replies: ReplySink) => {
-      opened = open(data, replies);
-      return () => opened?.cancel();
-    };
-    const cancel = this.packets.request(this.assignPacketId(plain(packet)), send, sink);
-    return { consumed: () => opened?.consumed(), cancel };
+    return this.packets.request(this.assignPacketId(plain(packet)), open, sink);
   }
 
   /** Nest's own answer to a missing pattern or missing data. */
@@ -195,9 +190,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     const service = this.serviceOf(packet);
     const merged = optionsOf(packet, options);
     if (!this.packets) return this.node.request(service, dataOf(packet), merged, sink);
-    const send = (data: unknown, replies: ReplySink) =>
-      this.node.request(service, data, merged, replies);
-    return this.packets.request(this.assignPacketId(plain(packet)), send, sink);
+    const open = (data: unknown, replies: ReplySink) =>
+      this.node.openStream(service, data, merged, replies);
+    const opened = this.packets.request(this.assignPacketId(plain(packet)), open, sink);
+    return () => opened.cancel();
   }
 
   private serviceOf(packet: ReadPacket): string {

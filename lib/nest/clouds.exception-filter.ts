@@ -10,7 +10,8 @@ import { BaseExceptionFilter, HttpAdapterHost } from '@nestjs/core';
 import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
 import { type Observable, tap, throwError } from 'rxjs';
 import { CloudsContext } from './clouds.context.js';
-import { isCodedObject, noteReported } from './rpc-errors.js';
+import { isCodedObject } from './coded-exceptions.js';
+import { noteReported } from './rpc-errors.js';
 
 /** What Express and Fastify have in common. */
 interface AnyResponse {

@@ -23,13 +23,14 @@ import { CloudsNode } from '../node/node.js';
 import { isWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
+import { codedObjectOf, keepCodesOfRpcExceptions, withNode } from './coded-exceptions.js';
 import {
   checkPacketOptions,
   type CloudsPacketOptions,
   type CloudsTransportOptions,
   splitOptions,
 } from './packets.js';
-import { isUnreported, makeCloudsErrorsRpcExceptions, withNode } from './rpc-errors.js';
+import { isUnreported, makeCloudsErrorsRpcExceptions } from './rpc-errors.js';
 import { ServerPackets } from './server-packets.js';
 
 /** Identifies the transport to Nest and to instrumentation. */
@@ -42,6 +43,7 @@ export const CLOUDS_TRANSPORT = Symbol('clouds');
 export class CloudsServer extends Server<CloudsEventsMap> implements CustomTransportStrategy {
   static {
     makeCloudsErrorsRpcExceptions();
+    keepCodesOfRpcExceptions();
   }
 
   override readonly transportId = CLOUDS_TRANSPORT;
@@ -321,7 +323,9 @@ function groupOf(pattern: string, handler: MessageHandler): string | undefined {
 }
 
 /** What Nest makes of an error that no filter of the application has seen: its own ones know only Observables. */
-function shownError(error: unknown): Promise<unknown> {
+async function shownError(error: unknown): Promise<unknown> {
+  const coded = codedObjectOf(error);
+  if (coded) return coded;
   const shown$ = new BaseRpcExceptionFilter().catch(error, undefined as never);
   return lastValueFrom(shown$).catch((shown: unknown) => shown);
 }

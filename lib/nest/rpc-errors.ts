@@ -17,17 +17,6 @@ export function makeCloudsErrorsRpcExceptions(): void {
 /** What Nest says of an error that it has logged. */
 const MASKED = 'Internal server error';
 
-/** Whether this is what an `RpcException` with a `code` has sent, which is an object and no Error. */
-export function isCodedObject(error: unknown): error is { code: string; node?: unknown } {
-  if (typeof error !== 'object' || error === null || error instanceof Error) return false;
-  return 'code' in error && typeof error.code === 'string';
-}
-
-/** With the node that has raised it; if it came from another one, that stays. */
-export function withNode(error: unknown, node: string): unknown {
-  return isCodedObject(error) && error.node === undefined ? { ...error, node } : error;
-}
-
 const reported = new WeakSet<object>();
 
 /** Whoever has logged an error says so, as others may not know it. */

@@ -1,5 +1,5 @@
-import type { Deserializer, Serializer } from '@nestjs/microservices';
-import { CloudsUnserializableError } from '../common/errors.js';
+import type { Deserializer, Serializer, WritePacket } from '@nestjs/microservices';
+import { CloudsCancelledError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { isPromiseLike } from '../node/handlers.js';
 import { IncomingRequest, type Responder } from '../node/incoming-request.js';
@@ -106,13 +106,21 @@ function readRequest(
   return given;
 }
 
-/** Passes on what is answered to the request that stands for it. */
+/**
+ * Passes on what is answered to the request that stands for it. Both have one stream: whether there is room, the one
+ * that the handler has is asked.
+ */
 class Replies implements Responder {
   constructor(protected readonly request: IncomingRequest) {}
 
   result(given: IncomingRequest, value: unknown): void {
     given.isSettled = true;
     this.request.result(value);
+  }
+
+  announce(given: IncomingRequest): void {
+    this.request.announce();
+    given.stream = this.request.stream;
   }
 
   value(given: IncomingRequest, value: unknown): void {
@@ -151,10 +159,10 @@ class SerializedReplies extends Replies {
 
   override value(given: IncomingRequest, response: unknown): void {
     given.values++;
-    this.#write(given, { response }, (value) => {
-      this.request.value(value);
-      given.stream = this.request.stream;
-    });
+    this.announce(given);
+    // It may be one too many.
+    if (given.isCancelled) return;
+    this.#write(given, { response }, (value) => this.request.value(value));
   }
 
   /** There is no place for a packet in the end of a stream. */
@@ -169,18 +177,28 @@ class SerializedReplies extends Replies {
     this.#write(given, { err, isDisposed: true }, (value) => this.request.fail(value));
   }
 
-  #write(given: IncomingRequest, packet: object, send: (value: unknown) => void): void {
-    this.#turn.make(() => this.serializer.serialize({ id: given.id, ...packet }), {
-      use: (output) => this.#send(output, send),
+  #write(
+    given: IncomingRequest,
+    packet: Partial<WritePacket>,
+    send: (value: unknown) => void,
+  ): void {
+    // Values that still wait here go nowhere after a cancel, but whoever comes back for the call is to have its end.
+    const isSaid = () => packet.isDisposed === true || !given.isCancelled;
+    const write = () =>
+      isSaid() && (this.serializer.serialize({ id: given.id, ...packet }) as unknown);
+    this.#turn.make(write, {
+      use: (output) => isSaid() && this.#send(given, output, send),
       fail: (error) => this.#onFailure(given, error),
     });
   }
 
   /** A serializer may make an error of a result. */
-  #send(output: unknown, send: (value: unknown) => void): void {
+  #send(given: IncomingRequest, output: unknown, send: (value: unknown) => void): void {
     const value = replyToWire(output);
-    if (!isForeignReply(output) && (output as { err?: unknown }).err) this.request.fail(value);
-    else send(value);
+    if (isForeignReply(output) || !(output as { err?: unknown }).err) return send(value);
+    this.request.fail(value);
+    // The rest of a stream goes nowhere.
+    if (!given.isSettled) given.cancel(new CloudsCancelledError(messages.cancelled(given.service)));
   }
 
   #onFailure(given: IncomingRequest, cause: unknown): void {

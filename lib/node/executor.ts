@@ -175,8 +175,14 @@ export class Executor implements Responder {
     );
   }
 
+  announce(request: IncomingRequest): void {
+    if (!takesValues(request)) return;
+    const stream = this.#streamOf(request);
+    if (!stream.announce()) this.#overrun(request, stream);
+  }
+
   value(request: IncomingRequest, value: unknown): void {
-    if (request.isEnded || !request.isWanted || request.isOneWay) return;
+    if (!takesValues(request)) return;
     let json: Text;
     try {
       json = encodeData(value, this.maxPayloadBytes);
@@ -184,7 +190,7 @@ export class Executor implements Responder {
       this.#end(request, refusalOf(request, error as CloudsError));
       return request.cancel(error as CloudsError);
     }
-    const stream = (request.stream ??= this.#openStream(request));
+    const stream = this.#streamOf(request);
     if (!stream.add(valueFrame(request.id, request.values++, json))) this.#overrun(request, stream);
   }
 
@@ -212,8 +218,10 @@ export class Executor implements Responder {
     this.#end(request, frame);
   }
 
-  #openStream(request: IncomingRequest): OutgoingStream {
-    return new OutgoingStream((frame) => this.outbox.value(request.from, frame));
+  #streamOf(request: IncomingRequest): OutgoingStream {
+    return (request.stream ??= new OutgoingStream((frame) =>
+      this.outbox.value(request.from, frame),
+    ));
   }
 
   /** The source does not wait for a caller that cannot keep up. */
@@ -338,6 +346,10 @@ export class Executor implements Responder {
   #refuse(from: string, [id, , attempt]: RequestFrame, error: CloudsError): void {
     if (attempt !== ONE_WAY) this.outbox.reply(from, refusalFrame(id, 0, error));
   }
+}
+
+function takesValues({ isEnded, isWanted, isOneWay }: IncomingRequest): boolean {
+  return !isEnded && isWanted && !isOneWay;
 }
 
 function cancelled({ service }: IncomingRequest): CloudsCancelledError {

@@ -7,6 +7,8 @@ import type { PointCount } from './points.js';
 /** Where what a handler answers goes. Each of `result`, `end` and `fail` settles the request. */
 export interface Responder {
   result(request: IncomingRequest, value: unknown): void;
+  /** A value is on its way to `value`. */
+  announce(request: IncomingRequest): void;
   value(request: IncomingRequest, value: unknown): void;
   end(request: IncomingRequest): void;
   fail(request: IncomingRequest, error: unknown): void;
@@ -114,6 +116,14 @@ export class IncomingRequest {
   /** Answers with one value. */
   result(value: unknown): void {
     this.#responder.result(this, value);
+  }
+
+  /**
+   * @internal One value of a stream is being made, and `value` will be called with it: until then the request is not
+   * writable, and what waits to be made counts as held.
+   */
+  announce(): void {
+    this.#responder.announce(this);
   }
 
   /** Sends one value of a stream; `end` or `fail` must follow. */

@@ -18,6 +18,8 @@ export class OutgoingStream {
   /** Those before it have been sent. */
   #next = 0;
   #heldLength = 0;
+  /** Values that are being made, and will be added. */
+  #announced = 0;
   #onAllSent: (() => void) | undefined;
   /** When the caller was first found away, since it was last heard of. */
   #awaySince: number | undefined;
@@ -30,20 +32,29 @@ export class OutgoingStream {
     return this.#sent;
   }
 
-  /** Whether a value would be sent at once. */
+  /** Whether another value would be sent at once. */
   get hasRoom(): boolean {
-    return !this.#holds && this.#maySend;
+    return this.#announced === 0 && !this.#holds && this.#maySend;
   }
 
-  /** Sends a value, or holds it. Returns false if more is held than may be. */
+  /** A value is being made, and will be added: it is held as well. Returns false if more is held than may be. */
+  announce(): boolean {
+    this.#announced++;
+    return this.#isWithinBounds;
+  }
+
+  /** Sends a value, announced or not, or holds it. Returns false if more is held than may be. */
   add(frame: Text): boolean {
-    if (this.hasRoom) {
-      this.#send(frame);
-      return true;
+    const wasAnnounced = this.#announced > 0;
+    if (wasAnnounced) this.#announced--;
+    if (this.#holds || !this.#maySend) {
+      this.#held.push(frame);
+      this.#heldLength += frame.length;
+      return this.#isWithinBounds;
     }
-    this.#held.push(frame);
-    this.#heldLength += frame.length;
-    return this.#held.length - this.#next <= MAX_HELD && this.#heldLength <= MAX_HELD_LENGTH;
+    this.#send(frame);
+    if (wasAnnounced && this.hasRoom) this.wake();
+    return true;
   }
 
   /** The caller was heard of. */
@@ -99,6 +110,18 @@ export class OutgoingStream {
 
   get #holds(): boolean {
     return this.#next < this.#held.length;
+  }
+
+  get #isWithinBounds(): boolean {
+    const held = this.#held.length - this.#next;
+    // The one that is being made was pulled when there was room for it; how long the others will be can only be guessed.
+    const behind = Math.max(0, this.#announced - 1);
+    if (held + behind > MAX_HELD) return false;
+    return this.#heldLength + behind * this.#meanLength(held) <= MAX_HELD_LENGTH;
+  }
+
+  #meanLength(held: number): number {
+    return (this.#sizes.bytes + this.#heldLength) / Math.max(1, this.#sent + held);
   }
 
   get #maySend(): boolean {

@@ -27,10 +27,15 @@ export function reviveError(value: unknown, node: string): Error {
   if (isCloudsErrorCode(own.code))
     return reviveRefusal(value, typeof own.node === 'string' ? own.node : node);
   const error = new RemoteError(textOf(message), typeof name === 'string' ? name : 'Error');
-  for (const [key, property] of Object.entries(own)) {
-    if (!(key in error) && !RESERVED.has(key)) Object.assign(error, { [key]: property });
-  }
+  takeOver(error, own);
   return error;
+}
+
+/** Gives an error the properties that it had in another process, but for those that it has got here. */
+export function takeOver(error: Error, properties: object): void {
+  for (const [key, property] of Object.entries(properties)) {
+    if (!(key in error) && !RESERVED.has(key)) Object.assign(error, { [key]: property as unknown });
+  }
 }
 
 /** Rebuilds what `refusalFrame` wrote; `node` is the id of the node that refused. */

@@ -42,6 +42,7 @@ it('an RpcException with a code arrives with what it says, and its node', async 
   const node = await nodeId();
   const details = { sku: 'a1' };
   expect(error).toEqual({
+    name: 'Error',
     code: 'OUT_OF_STOCK',
     message: 'none left',
     details,

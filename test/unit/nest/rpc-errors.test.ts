@@ -1,7 +1,7 @@
 import { RpcException } from '@nestjs/microservices';
 import { describe, expect, it } from 'vitest';
 import { CloudsError, CloudsServer, CloudsTimeoutError } from '../../../lib/index.js';
-import { withNode } from '../../../lib/nest/rpc-errors.js';
+import { withNode } from '../../../lib/nest/coded-exceptions.js';
 
 describe('a CloudsError', () => {
   it('is an RpcException that sends itself, once there is a server', () => {

@@ -11,6 +11,7 @@ import { NO_METADATA } from '../../../lib/protocol/frames.js';
 class Conversation implements Responder {
   readonly said: unknown[][] = [];
   result = (_: IncomingRequest, value: unknown) => void this.said.push(['result', value]);
+  announce = () => undefined;
   value = (_: IncomingRequest, value: unknown) => void this.said.push(['value', value]);
   end = () => void this.said.push(['end']);
   fail = (_: IncomingRequest, error: unknown) => void this.said.push(['fail', error]);

@@ -74,6 +74,54 @@ describe('the values of a stream', () => {
   });
 });
 
+describe('a value that is announced', () => {
+  it('leaves no room for another until it is added', async () => {
+    const { stream, add } = setUp();
+    stream.announce();
+    expect(stream.hasRoom).toBe(false);
+    const wait = stream.whenRoom();
+    add(1);
+    expect(stream.hasRoom).toBe(true);
+    await wait;
+  });
+
+  it('takes the room of the last one', () => {
+    const { sent, stream, add } = setUp();
+    add(WINDOW - 1);
+    stream.announce();
+    add(1);
+    expect([sent.length, stream.hasRoom]).toEqual([WINDOW, false]);
+    stream.onConsumed(1);
+    expect(stream.hasRoom).toBe(true);
+  });
+
+  it('counts as held, but for the one that is being made', () => {
+    const { stream, add } = setUp();
+    add(WINDOW + 10);
+    const rest = Array.from({ length: MAX_HELD - 10 + 1 }, () => stream.announce());
+    expect(rest.every(Boolean)).toBe(true);
+    expect(stream.announce()).toBe(false);
+  });
+
+  it('is taken to be as long as those before it', () => {
+    const { stream, add } = setUp();
+    add(2, LONG);
+    // 16 of these are as much as may be held.
+    expect(Array.from({ length: 17 }, () => stream.announce()).every(Boolean)).toBe(true);
+    expect(stream.announce()).toBe(false);
+  });
+
+  it('may be of any length if it is the only one', () => {
+    const { sent, stream, add } = setUp();
+    for (let i = 1; i <= 3; i++) {
+      expect(stream.announce()).toBe(true);
+      expect(add(1, LONG.repeat(20))).toBe(true);
+      stream.onConsumed(i);
+    }
+    expect(sent).toHaveLength(3);
+  });
+});
+
 describe('the end of a stream', () => {
   it('comes at once when nothing is held, else behind the last value', () => {
     const { sent, stream, add } = setUp();

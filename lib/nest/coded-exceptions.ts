@@ -1,0 +1,93 @@
+import type { ArgumentsHost } from '@nestjs/common';
+import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
+import { throwError } from 'rxjs';
+import { takeOver } from '../protocol/remote-error.js';
+import { CloudsContext } from './clouds.context.js';
+
+/** What an `RpcException` with a `code` sends. */
+interface CodedObject {
+  readonly code: string;
+  readonly [field: string]: unknown;
+}
+
+/** Whether this is what an `RpcException` with a `code` has sent, which is an object and no Error. */
+export function isCodedObject(error: unknown): error is CodedObject {
+  return isPlainObject(error) && typeof error.code === 'string';
+}
+
+/**
+ * What an `RpcException` with a `code` has sent, as such an exception again: it has all that was sent as properties, and
+ * whoever does not catch it passes it on.
+ */
+export class RemoteRpcException extends RpcException {
+  constructor(sent: CodedObject) {
+    super(sent);
+    // What is written as JSON, or spread, is what was sent, and not that a second time.
+    Object.defineProperty(this, 'error', { enumerable: false });
+    const { message, name } = sent;
+    if (typeof message !== 'string') this.message = sent.code;
+    if (typeof name === 'string') this.name = name;
+    takeOver(this, sent);
+  }
+}
+
+/** What a caller gets as the error that arrived. */
+export function received(error: unknown): unknown {
+  return isCodedObject(error) ? new RemoteRpcException(error) : error;
+}
+
+/** With the node that has raised it; if it came from another one, that stays. */
+export function withNode(error: unknown, node: string): unknown {
+  // `new RpcException(error)` around one that was received, or a filter that lets it through.
+  const sent: unknown = error instanceof RemoteRpcException ? error.getError() : error;
+  return isCodedObject(sent) && sent.node === undefined ? { ...sent, node } : sent;
+}
+
+/** What an `RpcException` sends that has a `code` as a property of its own, as a subclass may; else undefined. */
+export function codedObjectOf(exception: unknown): CodedObject | undefined {
+  if (!(exception instanceof RpcException)) return undefined;
+  const said: unknown = exception.getError();
+  const fields = codedFieldsOf(exception);
+  if (fields === undefined) return undefined;
+  if (isPlainObject(said)) return { ...fields, ...said };
+  return typeof said === 'string' ? { status: 'error', message: said, ...fields } : undefined;
+}
+
+function codedFieldsOf(exception: object): CodedObject | undefined {
+  const { code, details, retryable } = exception as Record<string, unknown>;
+  if (typeof code !== 'string') return undefined;
+  return {
+    code,
+    ...(details !== undefined && { details }),
+    ...(retryable !== undefined && { retryable }),
+  };
+}
+
+let areCodesKept = false;
+
+/**
+ * Nest sends only what `getError()` gives, and what is thrown is seen by its filters alone: so its own one is told of
+ * codes beside that. Nothing changes for what other transports bring.
+ */
+export function keepCodesOfRpcExceptions(): void {
+  if (areCodesKept) return;
+  areCodesKept = true;
+  const { prototype } = BaseRpcExceptionFilter;
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the filter it was called on
+  const asNest = prototype.catch;
+  prototype.catch = function (exception: unknown, host: ArgumentsHost | undefined) {
+    const coded = codedObjectOf(exception);
+    if (coded && isOfClouds(host)) return throwError(() => coded);
+    return asNest.call(this, exception as never, host as never);
+  };
+}
+
+function isOfClouds(host: ArgumentsHost | undefined): boolean {
+  if (host?.getType() !== 'rpc') return false;
+  return host.switchToRpc().getContext() instanceof CloudsContext;
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return !(value instanceof Error) && !Array.isArray(value);
+}
