@@ -87,7 +87,10 @@ describe('preview mode', () => {
       preview: true,
       snapshot: true,
     });
-    const strategy = new CloudsServer(elsewhere);
+    // Nest makes no providers then.
+    const provided = app.get<CloudsServer | null>(CloudsServer);
+    assert.equal(provided, null);
+    const strategy = provided ?? new CloudsServer(elsewhere);
     app.connectMicroservice<MicroserviceOptions>({ strategy });
     await assert.rejects(async () => app.startAllMicroservices());
     await new Promise((resolve) => redis.close(resolve));
