@@ -14,7 +14,7 @@ const read = (name) => readFileSync(join(folder, name), 'utf8');
 const include = (text) =>
   text.replace(/^--@include (\w+)$/gm, (_, name) => read(join('include', `${name}.lua`)).trimEnd());
 
-/** `dispatch-2.lua` is the script `dispatch`: the number is how many keys it has. */
+/** `dispatch-3.lua` is the script `dispatch`: the number is how many keys it has. */
 const scriptName = (file) => basename(file, '.lua').replace(/-\d+$/, '');
 
 const entry = (file) => `  ${scriptName(file)}: ${JSON.stringify(include(read(file)))},\n`;

@@ -85,6 +85,9 @@ export const messages = {
   watchRefused: (reason: string) =>
     `Redis does not tell whether the nodes that have calls are there: ${reason}. Check the ACL of its user: without that a killed node is not noticed.`,
 
+  roomRefused: (reason: string) =>
+    `Redis does not let callers that wait be told of room: ${reason}. Check the ACL of its user: without that they find it later.`,
+
   leaveRefused: (reason: string) =>
     `Redis refused to take this node out of its services: ${reason}. Calls that are sent here are refused, and go to another node.`,
 

@@ -25,6 +25,8 @@ export interface CallPath {
   cancel(incarnation: string, callId: string): void;
   /** Asks a node about a call: it sends a reply that was lost again, or says that it never saw the call. */
   ask(incarnation: string, callId: string): void;
+  /** No call waits for room in this service any more. */
+  leaveLine(service: string): void;
   /** Tells a node how many values of a stream were consumed so far. */
   consumed(incarnation: string, callId: string, count: number): void;
 }
@@ -102,6 +104,8 @@ export class Call extends WheelEntry {
   noNodeSince: number | undefined;
   /** What the call is waiting for, as the code that tells the truth if its time ends meanwhile. */
   waitsFor: NoTaker | undefined;
+  /** Whether its node tells those that wait when it has room again. */
+  isWaitedBehind = false;
   /** How the last attempt ended that may have run. */
   lostWith: CloudsError | undefined;
   /** How many values of a stream have arrived. */

@@ -49,7 +49,7 @@ export class Caller implements CallListener {
   readonly #reached = new Set<string>();
   readonly #oneWays = new OneWays();
   /** Calls that wait for a node that has room. */
-  readonly #full = new FullServices((call) => this.#dispatchAgain(call));
+  readonly full = new FullServices((call) => this.#dispatchAgain(call));
   readonly placed = new PlacedCalls(this.#table, {
     move: (call, reason) => this.#move(call, reason),
     moveOrFail: (call, error) => this.#moveOrFail(call, error),
@@ -75,7 +75,7 @@ export class Caller implements CallListener {
     this.#table.add(call);
     if (call.path.isFull) this.#fail(call, tooManyWait(call));
     // Not before those that wait already.
-    else if (call.plan.waitsWhenFull && this.#full.has(call.service)) this.#waitForRoom(call);
+    else if (call.plan.waitsWhenFull && this.full.has(call.service)) this.#waitForRoom(call);
     else this.#dispatch(call);
   }
 
@@ -114,7 +114,7 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
-    if (this.#full.size > 0) this.#full.onPlaced(call);
+    if (this.full.size > 0) this.full.onPlaced(call);
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
@@ -176,11 +176,11 @@ export class Caller implements CallListener {
   }
 
   #waitForRoom(call: Call): void {
-    if (!this.#full.holds(call) && this.#full.size >= this.settings.maxWaiting)
+    if (!this.full.holds(call) && this.full.size >= this.settings.maxWaiting)
       return this.#fail(call, tooManyWaitForRoom(call));
     call.waitForRoom();
     this.#wheel.add(call, call.dueAt);
-    this.#full.add(call);
+    this.full.add(call);
   }
 
   #dispatchAgain(call: Call): void {
@@ -323,7 +323,7 @@ export class Caller implements CallListener {
   #answer(call: Call, sender: Sender, deliver: () => void): void {
     call.isAnswered = true;
     this.#finish(call, call.mayBeAt(sender) ? undefined : call.place);
-    if (this.#full.size > 0) this.#full.onRoom(call.service);
+    if (this.full.size > 0) this.full.onAnswered(call);
     guarded(deliver);
   }
 
@@ -366,7 +366,7 @@ export class Caller implements CallListener {
     call.isSettled = true;
     release(call.body);
     if (call.isOneWay) this.#oneWays.settle();
-    if (this.#full.size > 0) this.#full.remove(call);
+    if (this.full.size > 0) this.full.remove(call);
     this.#table.remove(call);
     this.#wheel.remove(call);
     const isDone = call.place !== undefined || (call.isSent && call.isAnswered);

@@ -1,4 +1,5 @@
 import { MINUTE, SECOND } from '../common/durations.js';
+import { CloudsErrorCode } from '../common/errors.js';
 import { joinFrames, requestHeader } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
@@ -31,7 +32,7 @@ const EARLY_LENGTH = 128 * 1024;
 /** For so long after they were sent, calls whose place Redis has lost are not given up. */
 const LOST_PATIENCE_MS = 2 * SECOND;
 const PICK_ONLY = '';
-const NO_REQUESTS = [0, 0, '', ''];
+const NO_REQUESTS = [0, 0, '', '', 0, 0];
 
 /** Where this process is heard, as far as its dispatcher needs to know. */
 export interface ReturnAddress {
@@ -212,8 +213,19 @@ export class Dispatcher {
       large,
       joinFrames(frames),
       ruled.length === 0 ? '' : JSON.stringify(ruled.map(ruleOf)),
+      ...this.#lineArgs(batch),
       ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : this.#frameOf(call, now))),
     ];
+  }
+
+  /** How many calls wait for room, or will if they find none; and whether some did before these. */
+  #lineArgs({ service, calls }: Batch): [waiting: number, isWaiting: number] {
+    const before = this.listener.full.sizeOf(service);
+    let waiting = before;
+    for (const { plan, waitsFor } of calls) {
+      if (plan.waitsWhenFull && waitsFor !== CloudsErrorCode.OVERLOADED) waiting++;
+    }
+    return [waiting, before > 0 ? 1 : 0];
   }
 
   #frameOf(call: Call, now: number): string {
@@ -237,7 +249,11 @@ export class Dispatcher {
     requests: readonly (string | number)[],
     now: number,
   ): [keys: string[], args: (string | number)[]] {
-    const keys = [this.keys.service(service), this.keys.fence(this.address.nodeId)];
+    const keys = [
+      this.keys.service(service),
+      this.keys.fence(this.address.nodeId),
+      this.keys.line(service),
+    ];
     const ttlMs = this.#fenceTtlMs(now);
     return [keys, [sequence, FENCE_SLOTS, ttlMs, this.keys.inboxPrefix, header, ...requests]];
   }

@@ -91,6 +91,7 @@ export class Executor implements Responder {
     const registration = this.registry.get(service);
     if (registration === undefined) return this.#refuseAll(from, service, frames);
     registration.taken += frames.length + malformed;
+    if (message.someWait) registration.waitMarks++;
     if (malformed > 0) this.outbox.point(registration, malformed);
     const sentAt = this.clock.stampedAt(redisMs);
     const delivery = { from, registration, sentAt, frameBytes: bytes / frames.length };

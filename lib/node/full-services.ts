@@ -1,5 +1,7 @@
 import { jittered } from '../common/durations.js';
-import type { Call } from './call.js';
+import { isLarge } from './batch.js';
+import type { Call, CallPath } from './call.js';
+import type { RoomListener } from './ports.js';
 
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
@@ -8,10 +10,12 @@ const PAUSE_SHARE = 0.5;
 const AFTER_SUCCESS = 2;
 
 /**
- * Calls that wait until a node of their service has room, first come first served. One is sent for every reply of the
- * service, which has made room; and one now and then, as others make room too, more and more of them while they are let in.
+ * Calls that wait until a node of their service has room, first come first served. The processes that wait stand in a line
+ * in Redis, and take turns. One call is sent for every turn, and for a reply of a call that nobody waited behind, which has made room;
+ * and one now and then, which renews the place in line and finds room that nobody was told of, more and more of
+ * them while they are let in.
  */
-export class FullServices {
+export class FullServices implements RoomListener {
   readonly #services = new Map<string, FullService>();
   #size = 0;
 
@@ -20,6 +24,10 @@ export class FullServices {
 
   get size(): number {
     return this.#size;
+  }
+
+  sizeOf(service: string): number {
+    return this.#services.get(service)?.size ?? 0;
   }
 
   has(service: string): boolean {
@@ -40,9 +48,15 @@ export class FullServices {
     if (service.add(call)) this.#size++;
   }
 
-  /** A reply has come: there is room for one. */
-  onRoom(name: string): void {
-    this.#services.get(name)?.sendNext();
+  /** A call of the service is over. Unless its node tells whose turn it is, there is room for one. */
+  onAnswered({ service, isWaitedBehind }: Call): void {
+    if (!isWaitedBehind) this.#services.get(service)?.sendNext();
+  }
+
+  onTurn(name: string, path: CallPath): void {
+    const service = this.#services.get(name);
+    if (service) service.sendNext();
+    else path.leaveLine(name);
   }
 
   /** A node has the call. */
@@ -50,16 +64,25 @@ export class FullServices {
     const service = this.#services.get(call.service);
     if (!service?.has(call)) return;
     service.onPlaced(call);
-    this.remove(call);
+    this.#remove(call);
+    // A large frame does not come by the script, which would have told the node.
+    call.isWaitedBehind = this.has(call.service) && !isLarge(call);
   }
 
+  /** The call has ended without having got room. */
   remove(call: Call): void {
+    if (this.#remove(call) && !this.has(call.service)) call.path.leaveLine(call.service);
+  }
+
+  /** Returns whether it was here. */
+  #remove(call: Call): boolean {
     const service = this.#services.get(call.service);
-    if (!service?.remove(call)) return;
+    if (!service?.remove(call)) return false;
     this.#size--;
-    if (service.size > 0) return;
+    if (service.size > 0) return true;
     service.close();
     this.#services.delete(call.service);
+    return true;
   }
 }
 

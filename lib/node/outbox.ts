@@ -9,6 +9,7 @@ import type { FlowControl } from './flow-control.js';
 import type { PointCount } from './points.js';
 import type { ReplyKeeper, UnclaimedStream } from './reply-keeper.js';
 import { held, type ReplyBatch, ReplyQueue } from './reply-queue.js';
+import { RoomNotices } from './room-notices.js';
 import type { SentReplies } from './unconfirmed.js';
 
 /** Up to this many ids of 16 characters are one message. */
@@ -26,8 +27,11 @@ export interface OutboxListener {
  */
 export class Outbox {
   readonly #replies: ReplyQueue;
+  readonly #notices: RoomNotices;
   /** Counts that owe points. */
   #debtors: PointCount[] = [];
+  /** Of services that somebody waits for: how many were given back. */
+  #freed: [points: PointCount, count: number][] = [];
   /** The batch that takes more ids, by kind and receiver. */
   readonly #ids = new Map<string, IdBatch>();
   #idBatches: IdBatch[] = [];
@@ -53,6 +57,12 @@ export class Outbox {
     this.#replies = new ReplyQueue(redis, keys, address, signer, keeper, flow, (stream) =>
       listener.onUnclaimed(stream),
     );
+    this.#notices = new RoomNotices(redis, keys, address, (error) => listener.onError(error));
+  }
+
+  /** No call of this process waits for room in the service any more. */
+  leaveLine(service: string): void {
+    void this.#notices.leave(service);
   }
 
   /** `to` is the incarnation of the caller. */
@@ -187,12 +197,18 @@ export class Outbox {
     this.#wantsAnswer &&= !this.#replies.isEmpty;
     if (isQuiet) this.#sendQuietly(commands, batches);
     else this.#sending = this.#deliver(commands, batches.map(held), points.length);
+    if (this.#freed.length > 0) this.#tellOfRoom();
     for (const { text } of batches) release(text);
   }
 
   #sendQuietly(commands: readonly Command[], batches: readonly ReplyBatch[]): void {
     this.redis.sendQuietly(commands);
     this.#replies.sentQuietly(batches);
+  }
+
+  #tellOfRoom(): void {
+    for (const [points, count] of this.#freed) void this.#notices.onFreed(points, count);
+    this.#freed = [];
   }
 
   #keepReplies(): void {
@@ -275,6 +291,7 @@ export class Outbox {
       const { service, owed } = points;
       commands.push(['zadd', this.keys.service(service), 'XX', 'INCR', owed, member]);
       points.returned += owed;
+      if (points.waitMarks > 0 && owed > 0) this.#freed.push([points, owed]);
       points.owed = 0;
     }
     this.#debtors = [];

@@ -108,16 +108,9 @@ export class Partition implements CallPath, Identity {
   }
 
   #createDispatcher(): Dispatcher {
+    const { redis, calls, options } = this;
     const heads = new RequestHeads(this, this.#signer);
-    return new Dispatcher(
-      this.redis,
-      this.#keys,
-      this,
-      heads,
-      this.calls,
-      this.#flow,
-      this.options.maxWaiting,
-    );
+    return new Dispatcher(redis, this.#keys, this, heads, calls, this.#flow, options.maxWaiting);
   }
 
   #createHeartbeat(entryTtlMs: number): Heartbeat {
@@ -313,6 +306,11 @@ export class Partition implements CallPath, Identity {
     this.#outbox.ask(incarnation, callId);
   }
 
+  /** A place in line is that of an incarnation, and ends with it. */
+  leaveLine(service: string): void {
+    if (this.#isOpen) this.#outbox.leaveLine(service);
+  }
+
   consumed(incarnation: string, callId: string, count: number): void {
     this.#outbox.consumed(incarnation, callId, count);
   }
@@ -341,6 +339,8 @@ export class Partition implements CallPath, Identity {
         return this.#flow.onReceived(message.from, message.length);
       case MessageKind.WINDOW:
         return this.#executor.onConsumed(message.consumed);
+      case MessageKind.ROOM:
+        return this.calls.full.onTurn(message.service, this);
       case MessageKind.FAREWELL:
         return this.#membership.onFarewell(message.token);
     }

@@ -17,6 +17,8 @@ export interface PointCount {
   owed: number;
   /** The sum of what was sent to mend the score. */
   corrected: number;
+  /** Requests that said that others wait for room, since it was last known that nobody does. */
+  waitMarks: number;
   /** Requests that the handler has and has not settled. */
   running: number;
 }

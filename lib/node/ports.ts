@@ -2,8 +2,17 @@ import type { CloudsError } from '../common/errors.js';
 import type { DropReason, ReplyMessage } from '../protocol/frames.js';
 import type { Call, CallPath, Unplaced } from './call.js';
 
+/** Calls that wait until a node of their service has room. */
+export interface RoomListener {
+  /** How many wait for this service. */
+  sizeOf(service: string): number;
+  /** The service has room, and it is the turn of this process. */
+  onTurn(service: string, path: CallPath): void;
+}
+
 /** What a dispatcher tells about the calls it was given. `attempt` is the one that was dispatched. */
 export interface DispatchListener {
+  readonly full: RoomListener;
   /** Calls that are out. */
   readonly inFlight: number;
   /** `isResent`: whether the node has the call, and the right return address, is not certain. */

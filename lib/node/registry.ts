@@ -11,6 +11,7 @@ export class Registration implements PointCount {
   returned = 0;
   owed = 0;
   corrected = 0;
+  waitMarks = 0;
   running = 0;
   /** Set once the node begins to leave the service: what was dispatched before still arrives. */
   isLeaving = false;

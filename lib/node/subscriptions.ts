@@ -58,6 +58,7 @@ export class Subscriptions implements CallPath {
   cancel(): void {}
   ask(): void {}
   consumed(): void {}
+  leaveLine(): void {}
 
   /** The partition is open. */
   resume(): void {

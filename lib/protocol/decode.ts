@@ -24,6 +24,7 @@ const MAX_REPLY_KIND = ReplyKind.PROGRESS;
 const REQUEST_HEAD = /^\[\d+,"q",\d+,"([^"]{1,80})","(?:[^"\\]|\\.){1,1600}",\[\["([^"]{1,64})"/;
 
 const MAX_HEAD_BYTES = 4096;
+const SOME_WAIT = 1;
 
 export class DroppedMessage extends Error {
   constructor(
@@ -86,6 +87,8 @@ function readMessage(parts: unknown[], unsealable: readonly DropReason[]): Messa
       return readReceived(parts);
     case MessageKind.WINDOW:
       return readWindow(parts);
+    case MessageKind.ROOM:
+      return readRoom(parts);
     case MessageKind.FAREWELL:
       return typeof parts[2] === 'string' ? { kind: parts[1], token: parts[2] } : undefined;
     default:
@@ -94,7 +97,7 @@ function readMessage(parts: unknown[], unsealable: readonly DropReason[]): Messa
 }
 
 function readRequests(parts: unknown[], unsealable: readonly DropReason[]): Message | undefined {
-  const [, , redisMs, from, service, list] = parts;
+  const [, , redisMs, from, service, list, someWait] = parts;
   if (typeof redisMs !== 'number' || !isIncarnation(from) || typeof service !== 'string')
     return undefined;
   if (!Array.isArray(list)) return undefined;
@@ -106,6 +109,7 @@ function readRequests(parts: unknown[], unsealable: readonly DropReason[]): Mess
     redisMs,
     from,
     service,
+    someWait: someWait === SOME_WAIT,
     frames,
     malformed,
     malformedIds,
@@ -176,6 +180,11 @@ function readReceived([, , from, length]: unknown[]): Message | undefined {
 function readWindow([, , from, list]: unknown[]): Message | undefined {
   if (!isIncarnation(from) || !Array.isArray(list)) return undefined;
   return { kind: MessageKind.WINDOW, from, consumed: only(list, isConsumed) };
+}
+
+function readRoom([, , from, service]: unknown[]): Message | undefined {
+  if (!isIncarnation(from) || typeof service !== 'string') return undefined;
+  return { kind: MessageKind.ROOM, from, service };
 }
 
 function isConsumed(item: unknown): item is Consumed {

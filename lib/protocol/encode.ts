@@ -20,6 +20,11 @@ export function requestHeader(from: string, service: string): string {
   return `"${from}",${JSON.stringify(service)},[`;
 }
 
+/** There is room for calls of the service. */
+export function roomMessage(from: string, service: string): string {
+  return JSON.stringify([PROTOCOL_VERSION, MessageKind.ROOM, from, service]);
+}
+
 /** The metadata and data of a request, made once per call and used by all of its attempts. */
 export function requestBody(metadata: Metadata | undefined, dataJson: Text): Text {
   const metadataJson = metadataText(metadata);

@@ -13,6 +13,7 @@ export const MessageKind = {
   FAREWELL: 'f',
   RECEIVED: 'k',
   WINDOW: 'w',
+  ROOM: 'o',
 } as const;
 
 export const ReplyKind = {
@@ -63,6 +64,8 @@ export interface RequestMessage {
   /** Incarnation of the caller; replies go to its inbox. */
   readonly from: string;
   readonly service: string;
+  /** Whether other requests for the service wait for room: who gives points back is to tell. */
+  readonly someWait: boolean;
   readonly frames: readonly RequestFrame[];
   /** How many frames of the batch could not be read. */
   readonly malformed: number;
@@ -119,6 +122,13 @@ export interface WindowMessage {
   readonly consumed: readonly Consumed[];
 }
 
+/** The service has room, and it is the turn of the receiver. */
+export interface RoomMessage {
+  readonly kind: typeof MessageKind.ROOM;
+  readonly from: string;
+  readonly service: string;
+}
+
 export type Message =
   | RequestMessage
   | ReplyMessage
@@ -126,7 +136,8 @@ export type Message =
   | ProbeMessage
   | FarewellMessage
   | ReceivedMessage
-  | WindowMessage;
+  | WindowMessage
+  | RoomMessage;
 
 /** Why a message was dropped. */
 export type DropReason =

@@ -2,12 +2,13 @@
  * Every key and channel of the protocol. Nothing else in the package builds one.
  *
  *     {prefix}S:{service}       sorted set: members (incarnations) by score
+ *     {prefix}W:{service}       sorted set with a TTL: the line, callers that wait for room in the service
  *     {prefix}P:{incarnation}   channel: the inbox of an incarnation
  *     {prefix}E                 hash with a TTL: the table of subscriptions, services that take events
  *     {prefix}N:{nodeId}        string with a TTL: what a serving node says about itself
  *     {prefix}F:{nodeId}        hash with a TTL: the fence of a caller, answers by slot
  *
- * One script touches sets, one fence, one node entry and the table of the same prefix only, so a
+ * One script touches sets, one line, one fence, one node entry and the table of the same prefix only, so a
  * prefix with a hash tag puts all that it touches into one slot.
  */
 export class Keys {
@@ -23,6 +24,10 @@ export class Keys {
 
   service(service: string): string {
     return `${this.#prefix}S:${service}`;
+  }
+
+  line(service: string): string {
+    return `${this.#prefix}W:${service}`;
   }
 
   inbox(incarnation: string): string {

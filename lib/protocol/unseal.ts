@@ -6,7 +6,8 @@ const PARTS = 4;
 const FRAMES = 5;
 /** Frames as `joinFrames` writes them: no frame has a line feed. */
 const BETWEEN_FRAMES = ',\n';
-const END_OF_REQUESTS = ']]';
+/** The second one if others wait for room. */
+const ENDS_OF_REQUESTS = [']]', '],1]'];
 
 const SEAL = String.raw`(\d{1,17}),"([\w-]{22})"`;
 const SEALED_FRAME = new RegExp(String.raw`^(\["[\w-]{1,64}",)\[(\d{1,15}),${SEAL}\]`);
@@ -30,8 +31,9 @@ export function unseal(
       return verifier ? verifyRequests(text, parts, verifier) : dropFrameSeals(parts);
     case MessageKind.PROBE:
       return unsealBeat(parts, verifier);
-    // It has a token that nobody else knows.
+    // A farewell has a token that nobody else knows; who believes in room asks Redis for it once.
     case MessageKind.FAREWELL:
+    case MessageKind.ROOM:
       return [];
     default:
       return unsealMessage(text, parts, verifier);
@@ -66,8 +68,9 @@ function verifyRequests(text: string, parts: unknown[], verifier: Verifier): Dro
 function framesIn(text: string, [, , redisMs, from, service]: unknown[]): string[] {
   const names = [redisMs, from, service].map((part) => JSON.stringify(part)).join(',');
   const head = `[${PROTOCOL_VERSION},"${MessageKind.REQUESTS}",${names},[`;
-  if (!text.startsWith(head) || !text.endsWith(END_OF_REQUESTS)) return [text];
-  const frames = text.slice(head.length, -END_OF_REQUESTS.length);
+  const end = ENDS_OF_REQUESTS.find((one) => text.endsWith(one));
+  if (!text.startsWith(head) || end === undefined) return [text];
+  const frames = text.slice(head.length, -end.length);
   return frames === '' ? [] : frames.split(BETWEEN_FRAMES);
 }
 

@@ -76,6 +76,13 @@ async function live(): Promise<string[]> {
     await outcome(caller.send('work', 'long', { timeout: 100 })),
     'CLOUDS_TIMEOUT',
   );
+  note('a narrow service', await outcome(node.register('narrow', work, { capacity: 1 })), 'ok');
+  // Somebody who has died waits before all.
+  await cloud.admin.zadd(cloud.keys.line('narrow'), 1, 'dead.3');
+  const waiting = ['quick', 'quick', 'quick'].map((data) =>
+    caller.send('narrow', data, { timeout: 500, whenFull: 'wait' }),
+  );
+  note('calls that wait', await tally(waiting), { ok: 3 });
   note(
     'a call that is not served',
     await outcome(caller.send('nobody', 0, { timeout: 500 })),

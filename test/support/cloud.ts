@@ -138,8 +138,10 @@ export class TestCloud {
    */
   async #isPassing(key: string): Promise<boolean> {
     // The table of subscriptions outlives a restart of all that have some; both have a TTL.
-    if (key.startsWith(`${this.prefix}F:`) || key === this.keys.subscriptions)
-      return (await this.admin.pttl(key)) !== -1;
+    const mayOutlast = [`${this.prefix}F:`, `${this.prefix}W:`].some((start) =>
+      key.startsWith(start),
+    );
+    if (mayOutlast || key === this.keys.subscriptions) return (await this.admin.pttl(key)) !== -1;
     const hadChildren = this.#hadChildren;
     return hadChildren && (key.startsWith(`${this.prefix}S:`) || (await this.admin.pttl(key)) > 0);
   }

@@ -93,6 +93,8 @@ export interface Dispatch {
   /** How many requests more only need a node. */
   large?: number;
   ruled?: readonly Ruled[];
+  /** How many calls of the caller wait for room, or will, and 1 if some have waited before. */
+  line?: readonly [waiting: number, isWaiting: 0 | 1];
   change?: (lua: string) => string;
 }
 
@@ -103,6 +105,7 @@ export interface Dispatched {
   readonly text: string;
 }
 
+const NOBODY_WAITS = [0, 0] as const;
 let sequences = 0;
 
 /** Runs the dispatch script as a caller does. */
@@ -117,16 +120,18 @@ export async function dispatch(
     frames = [],
     large = 0,
     ruled = [],
+    line = NOBODY_WAITS,
     change,
   }: Dispatch,
 ): Promise<Dispatched> {
-  const keys = [cloud.keys.service(service), cloud.keys.fence(caller)];
+  const keys = [cloud.keys.service(service), cloud.keys.fence(caller), cloud.keys.line(service)];
   const header = `"${caller}.1",${JSON.stringify(service)},[`;
   const rules = ruled.map(({ nodes, again = false, all }) => (all ? { all } : { nodes, again }));
   const args = [
     ...[sequence, slots, ttlMs, cloud.keys.inboxPrefix, header],
     ...[frames.length, large, frames.join(',\n')],
-    ...[rules.length === 0 ? '' : JSON.stringify(rules), ...ruled.map(({ frame }) => frame)],
+    ...[rules.length === 0 ? '' : JSON.stringify(rules), ...line],
+    ...ruled.map(({ frame }) => frame),
   ];
   const text = String(await runScript(cloud, 'dispatch', keys, args, change));
   const [ms, runs] = text.split('|') as [string, string];

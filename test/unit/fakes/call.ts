@@ -49,6 +49,8 @@ export class FakePath implements CallPath {
   /** Incarnations, each with the id of a call. */
   readonly cancelled: [incarnation: string, callId: string][] = [];
   readonly asked: [incarnation: string, callId: string][] = [];
+  /** Services. */
+  readonly linesLeft: string[] = [];
   readonly reported: [incarnation: string, callId: string, count: number][] = [];
 
   dispatch(call: Call): void {
@@ -65,6 +67,10 @@ export class FakePath implements CallPath {
 
   ask(incarnation: string, callId: string): void {
     this.asked.push([incarnation, callId]);
+  }
+
+  leaveLine(service: string): void {
+    this.linesLeft.push(service);
   }
 
   consumed(incarnation: string, callId: string, count: number): void {

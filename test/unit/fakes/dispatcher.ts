@@ -11,6 +11,12 @@ import { FakeRedis } from './redis.js';
 /** Notes what a dispatcher tells of its calls. */
 export class DispatchNotes implements DispatchListener {
   inFlight = 0;
+  /** How many calls wait for room, by service. */
+  readonly waiting = new Map<string, number>();
+  readonly full = {
+    sizeOf: (service: string) => this.waiting.get(service) ?? 0,
+    onTurn: () => undefined,
+  };
   readonly placed: { call: Call; attempt: number; incarnation: string; isResent: boolean }[] = [];
   readonly sent: Call[] = [];
   readonly unplaced: { call: Call; reason: Unplaced }[] = [];

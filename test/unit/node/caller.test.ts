@@ -673,7 +673,7 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     caller.cancel(call);
   });
 
-  it('takes them in their order, one for each reply, and new ones after them', () => {
+  it('takes them in their order, one for a reply before they waited and for each turn, and new ones after them', () => {
     const { caller, path, call: first, start, place, reply } = setUp(waiting);
     place(first);
     const [second, third] = [start().call, start().call];
@@ -684,12 +684,59 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     reply(first, ReplyKind.RESULT);
     place(second);
     reply(second, ReplyKind.RESULT);
+    expect(path.dispatched.slice(3)).toEqual([second]);
+    // Its node tells whose turn it is.
+    caller.full.onTurn('sum', path);
     expect(path.dispatched.slice(3)).toEqual([second, third]);
     // Somebody else was faster.
     caller.onUnplaced(third, 1, 'overloaded');
     expect(path.dispatched.slice(5)).toEqual([]);
     caller.cancel(third);
     caller.cancel(fourth);
+  });
+
+  it('has one sent for each reply if their data is so long that the node is not told that others wait', () => {
+    const {
+      caller,
+      path,
+      call: first,
+      start,
+      place,
+      reply,
+    } = setUp({
+      ...waiting,
+      body: `0,"${'x'.repeat(10_000)}"`,
+    });
+    const [second, third] = [start().call, start().call];
+    for (const call of [first, second, third]) caller.onUnplaced(call, 1, 'overloaded');
+    caller.full.onTurn('sum', path);
+    place(first);
+    reply(first, ReplyKind.RESULT);
+    expect(path.dispatched.slice(3)).toEqual([first, second]);
+    for (const call of [second, third]) caller.cancel(call);
+  });
+
+  it('is left, and so is the line, when the last of them ends without having got room', () => {
+    const { caller, path, call: first, start, place } = setUp(waiting);
+    const second = start().call;
+    for (const call of [first, second]) caller.onUnplaced(call, 1, 'overloaded');
+    expect(caller.full.sizeOf('sum')).toBe(2);
+    caller.cancel(first);
+    expect(path.linesLeft).toEqual([]);
+    caller.cancel(second);
+    expect(path.linesLeft).toEqual(['sum']);
+    expect(caller.full.sizeOf('sum')).toBe(0);
+    const third = start().call;
+    caller.onUnplaced(third, 1, 'overloaded');
+    place(third);
+    expect(path.linesLeft).toEqual(['sum']);
+    caller.cancel(third);
+  });
+
+  it('is left when this process is told of room and has no call any more', () => {
+    const { caller, path } = setUp(waiting);
+    caller.full.onTurn('other', path);
+    expect(path.linesLeft).toEqual(['other']);
   });
 
   it('has them sent again when the node itself was full', async () => {

@@ -65,10 +65,20 @@ function giveUp(dispatcher: Dispatcher, call: Call): void {
   dispatcher.remove(call);
 }
 
-function readQuiet([script, service, fence, ...args]: Command) {
-  const [sequence, slots, ttl, prefix, header, small, large, frames, rules, ...ruled] = args;
+function readQuiet([script, service, fence, line, ...args]: Command) {
+  const [sequence, slots, ttl, prefix, header, small, large, frames, rules, , , ...ruled] = args;
   expect([script, slots, prefix]).toEqual(['dispatch', SLOTS, 't:P:']);
-  return { keys: [service, fence], sequence, ttl, header, small, large, frames, rules, ruled };
+  return {
+    keys: [service, fence, line],
+    sequence,
+    ttl,
+    header,
+    small,
+    large,
+    frames,
+    rules,
+    ruled,
+  };
 }
 
 const sequenceOf = ({ args: [sequence] }: SentScript) => Number(sequence);
@@ -76,7 +86,7 @@ const placeAll = (script: SentScript, member = 'node.1') =>
   script.answer(`1000|${member}*${Number(script.args[5]) + Number(script.args[6])}`);
 /** Whether it has no requests, and only asks for an answer. */
 const isEmpty = ({ args }: SentScript) =>
-  args.slice(5).join() === [0, 0, '', ''].join() && args.length === 9;
+  args.slice(5).join() === [0, 0, '', '', 0, 0].join() && args.length === 11;
 
 useFakeClock();
 
@@ -99,7 +109,7 @@ describe('a batch', () => {
     expect(next.loud).toEqual([]);
     expect(next.quiet).toEqual([
       {
-        keys: ['t:S:sum', 't:F:caller'],
+        keys: ['t:S:sum', 't:F:caller', 't:W:sum'],
         sequence: 2,
         ttl: 0,
         header: '"caller.3","sum",[',
@@ -215,8 +225,8 @@ describe('the answer of a quiet batch', () => {
     expect((await sent()).loud).toEqual([]);
     await pass(10);
     const asked = only((await sent()).loud);
-    expect(asked.keys).toEqual(['t:S:sum', 't:F:caller']);
-    expect(asked.args).toEqual([2, SLOTS, 0, 't:P:', '"caller.3","sum",[', 0, 0, '', '']);
+    expect(asked.keys).toEqual(['t:S:sum', 't:F:caller', 't:W:sum']);
+    expect(asked.args).toEqual([2, SLOTS, 0, 't:P:', '"caller.3","sum",[', 0, 0, '', '', 0, 0]);
     asked.answer('1000|node-a.1*1,node-b.2*2');
     await turn();
     expect(listener.placed).toEqual([

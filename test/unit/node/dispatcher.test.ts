@@ -7,7 +7,7 @@ import { pass, turn, useFakeClock } from '../fakes/clock.js';
 import { setUpDispatcher } from '../fakes/dispatcher.js';
 import { type FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
 
-const RULED_FROM = 9;
+const RULED_FROM = 11;
 const PICK_ONLY = '';
 /** The most frames of a run of the script. */
 const FULL = 128;
@@ -56,8 +56,8 @@ describe('a turn of the event loop', () => {
     add(1, { service: 'sum' });
     const scripts = await sent();
     expect(scripts.map(({ keys }) => keys)).toEqual([
-      ['t:S:sum', 't:F:caller'],
-      ['t:S:product', 't:F:caller'],
+      ['t:S:sum', 't:F:caller', 't:W:sum'],
+      ['t:S:product', 't:F:caller', 't:W:product'],
     ]);
     expect(scripts.map((script) => framesOf(script).length)).toEqual([4, 2]);
   });
@@ -77,7 +77,21 @@ describe('a turn of the event loop', () => {
       0,
       `["${call.id}",500,1,{"a":"b"},[1,2]]`,
       '',
+      0,
+      0,
     ]);
+  });
+
+  it('says how many calls wait for room, these included, and whether some did before', async () => {
+    const { add, listener, sent } = setUp();
+    const lineOf = async () => only(await sent()).args.slice(9, 11);
+    add(1);
+    add(2, { waitsWhenFull: true });
+    expect(await lineOf()).toEqual([2, 0]);
+    listener.waiting.set('sum', 5);
+    const [waits] = add(1, { waitsWhenFull: true });
+    waits!.waitForRoom();
+    expect(await lineOf()).toEqual([5, 1]);
   });
 
   it('has a line feed between its frames', async () => {
@@ -85,7 +99,7 @@ describe('a turn of the event loop', () => {
     const calls = add(3);
     const { args } = only(await sent());
     const frames = calls.map(({ id }) => `["${id}",1000,1,0,[1,2,3]]`);
-    expect(args.slice(5)).toEqual([3, 0, frames.join(',\n'), '']);
+    expect(args.slice(5)).toEqual([3, 0, frames.join(',\n'), '', 0, 0]);
   });
 
   it('says of a one-way call that its attempt is 0', async () => {
@@ -457,7 +471,7 @@ describe('a cut connection', () => {
     dispatcher.resume();
     const [again, next] = (await sent()) as [SentScript, SentScript];
     const fenceAndInbox = [256, 10 * MINUTE, 't:P:', '"caller.4","sum",['];
-    expect(again.args).toEqual([1, ...fenceAndInbox, 0, 0, '', '']);
+    expect(again.args).toEqual([1, ...fenceAndInbox, 0, 0, '', '', 0, 0]);
     expect(again.keys).toEqual(first.keys);
     expect(sequenceOf(next)).toBe(2);
     expect(framesOf(next)).toHaveLength(1);
@@ -644,7 +658,7 @@ describe('a large call', () => {
     const call = addOne(LARGE);
     const script = only(await sent());
     expect(countsOf(script)).toEqual({ small: 0, large: 1 });
-    expect(script.args.slice(7)).toEqual(['', '']);
+    expect(script.args.slice(7)).toEqual(['', '', 0, 0]);
     placeAll(script, 'node-a.1!');
     await turn();
     const [name, channel, text] = only(redis.takeCommands());

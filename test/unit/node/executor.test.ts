@@ -94,6 +94,7 @@ function setUp({ handler, capacity }: Setting = {}) {
         from,
         service,
         frames: frames.map(frameOf),
+        someWait: false,
         malformed: 0,
         malformedIds: [],
         unsealable: [],
@@ -375,6 +376,7 @@ describe('a request that is not run', () => {
           frameOf({ id: 'just', timeLeftMs: 601 }),
           frameOf({ id: 'event', timeLeftMs: 600, attempt: ONE_WAY }),
         ],
+        someWait: false,
         malformed: 0,
         malformedIds: [],
         unsealable: [],
@@ -411,6 +413,7 @@ describe('a request that is not run', () => {
         from: CALLER,
         service: 'sum',
         frames: [frameOf({ timeLeftMs })],
+        someWait: false,
         malformed: 0,
         malformedIds: [],
         unsealable: [],
@@ -446,6 +449,7 @@ describe('a request that is not run', () => {
       from: CALLER,
       service: 'sum',
       frames: [],
+      someWait: false,
       malformed: 3,
       malformedIds: [],
       unsealable: [],
@@ -459,7 +463,8 @@ describe('a request that is not run', () => {
   it('tells the caller of a frame that could not be read, if that has an id', async () => {
     const { executor, sent } = setUp();
     const message = { redisMs: 0, from: CALLER, service: 'sum', frames: [], malformed: 2 };
-    executor.accept({ kind: 'q', ...message, malformedIds: ['bad'], unsealable: [] }, 100);
+    const rest = { someWait: false, malformedIds: ['bad'], unsealable: [] };
+    executor.accept({ kind: 'q', ...message, ...rest }, 100);
     expect((await sent()).replies).toMatchObject([
       {
         id: 'bad',

@@ -50,7 +50,7 @@ async function setUp() {
 }
 
 /** Whether it only asks for the answer to a batch that was sent before. */
-const isEmpty = ({ args }: SentScript) => args.length === 9 && args.slice(5).join('') === '00';
+const isEmpty = ({ args }: SentScript) => args.length === 11 && args.slice(5).join('') === '0000';
 
 useFakeClock();
 

@@ -54,6 +54,7 @@ describe('a request', () => {
     redisMs: 1_700_000_000_000,
     from: FROM,
     service: 'sum',
+    someWait: false,
     malformed: 0,
     malformedIds: [],
     unsealable: [],

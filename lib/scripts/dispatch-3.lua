@@ -5,6 +5,7 @@ Purpose: gives each request of a batch to the node with the most free capacity, 
 
 KEYS[1]  set of the service
 KEYS[2]  fence of the caller
+KEYS[3]  line of the service: the callers that wait for room
 
 ARGV[1]  sequence number of the batch, one higher for each batch of this caller
 ARGV[2]  number of slots of the fence: a batch's answer is kept until so many later ones have run
@@ -17,7 +18,9 @@ ARGV[8]  the frames, with ",\n" between two; a frame is JSON and has no other li
 ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of the nodes that it has
          tried, and whether it may go to one of them again if there is no other: {"nodes":["a"],"again":false}.
          Or that it goes to every member, whatever its free capacity: {"all":true}; who has it is then the best
-ARGV[10..]  the frames of these requests; '' for one that only needs a node
+ARGV[10] how many calls of the caller wait for room, with those of this batch that would if they found none
+ARGV[11] 1 if some have waited before this batch, so that the caller has a place in the line, else 0
+ARGV[12..]  the frames of the requests of ARGV[9]; '' for one that only needs a node
 
 A batch without any request, under the number of one whose answer was lost, asks for that answer; if
 there is none, the number is taken, and the batch cannot run any more. The fence says which batch made it
@@ -29,18 +32,20 @@ Errors   STALE: a later batch has taken this one's slot; whether this one ran is
          LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
 ]]
 --@include points
+--@include line
 
 local NO_NODE, OVERLOADED, ONLY_TRIED = '0', '-1', '-2'
 local NO_FRAME = ''
-local FIRST_RULED_FRAME = 10
+local FIRST_RULED_FRAME = 12
 local FIRST_READ = 4
 local LOOK_BEHIND_FULL = 100
 local NEW_FENCE_MS = 600000
 
-local set, fence = KEYS[1], KEYS[2]
+local set, fence, line = KEYS[1], KEYS[2], KEYS[3]
 local sequence = tonumber(ARGV[1])
 local small, large = tonumber(ARGV[6]), tonumber(ARGV[7])
 local frames = ARGV[8]
+local waiting, isWaiting = tonumber(ARGV[10]), ARGV[11] == '1'
 
 local slot = sequence % tonumber(ARGV[2])
 local kept = redis.call('HGET', fence, slot)
@@ -68,33 +73,39 @@ local function answer(runs)
   return text
 end
 
-local function publishTo(member, text)
-  local incarnation = string.match(member, '^[^!]+')
-  return redis.call('PUBLISH', ARGV[4] .. incarnation, '[1,"q",' .. nowMs .. ',' .. ARGV[5] .. text .. ']]') > 0
+local function isLimited(member)
+  return string.sub(member, -1) == '!'
 end
+
+local function publishTo(member, text, ending)
+  local incarnation = string.match(member, '^[^!]+')
+  return redis.call('PUBLISH', ARGV[4] .. incarnation, '[1,"q",' .. nowMs .. ',' .. ARGV[5] .. text .. ending) > 0
+end
+
+-- Whether the last room is asked for, and others wait for it: who does not find a service full looks no further.
+local othersMayWait = isWaiting
 
 -- Most batches go to one node, as the only one or as the best for every request. That takes a third to two
 -- thirds of the time here.
-if count > 0 and ARGV[9] == '' then
+if count > 0 and ARGV[9] == '' and not isWaiting then
   local best = redis.call('ZREVRANGE', set, 0, count == 1 and 0 or 1, 'WITHSCORES')
   local member, free = best[1], math.floor(tonumber(best[2] or 0))
   local next = best[4] and math.floor(tonumber(best[4])) or -math.huge
-  if free >= count and (count == 1 or free - count >= next) then
+  othersMayWait = free >= 1 and free <= count and isLimited(member) and redis.call('EXISTS', line) == 1
+  if free >= count and (count == 1 or free - count >= next) and not othersMayWait then
     redis.call('ZADD', set, scoreOf(free - count, ticks + 1), member)
-    if small == 0 or publishTo(member, frames) then return answer(member .. '*' .. count) end
+    if small == 0 or publishTo(member, frames, ']]') then return answer(member .. '*' .. count) end
     redis.call('ZREM', set, member)
   end
 end
 
+local caller = string.match(ARGV[5], '^"([^"]+)"')
 local rules = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or {}
+local total = small + large + #rules
 
 -- The members by their score, best first. Read as far as they are needed: the cost must not grow with
 -- the number of nodes. `pieces` are the requests a member gets: numbers from first to last.
 local candidates, known, isAll = {}, 0, false
-
-local function isLimited(candidate)
-  return string.sub(candidate.member, -1) == '!'
-end
 
 local function readMore(count)
   local flat = redis.call('ZREVRANGE', set, known, known + count - 1, 'WITHSCORES')
@@ -179,12 +190,67 @@ local function withRoom(i)
   return candidate and candidate.free >= 1 and candidate or nil
 end
 
+-- Where the caller stands in line; whether it was told that there is room; whether others wait.
+local place, isTurn, othersWait
+
+local function look()
+  place = tonumber(redis.call('ZSCORE', line, caller) or nil)
+  isTurn = place and (place < 0 or place >= TOLD)
+  local others = redis.call('ZCARD', line) - (place and 1 or 0)
+  othersWait = others > 0
+  return others
+end
+
+-- Of the best few; without a limit as soon as one of them has none.
+local function freeNow()
+  local free = 0
+  candidateAt(1)
+  for _, candidate in ipairs(candidates) do
+    if not isLimited(candidate.member) then return math.huge end
+    free = free + math.max(0, candidate.free)
+  end
+  return free
+end
+
+-- How many of the requests may take room while others wait for it: one for each turn, and what others leave. If
+-- there is more, the first in line is told.
+local function allowance(count)
+  local others, free = look(), freeNow()
+  if others == 0 or free < 1 or free == math.huge then return count end
+  if isTurn then redis.call('ZREM', line, caller) end
+  local own = math.min(count, math.max(isTurn and 1 or 0, free - others))
+  if own == free then return own end
+  local first = tellFirst(line, caller, ARGV[4], '[1,"o",' .. string.sub(ARGV[5], 1, -3) .. ']')
+  if first == caller then return math.max(own, 1) end
+  return first and own or count
+end
+
+-- Nodes that had their requests before anybody waited have not heard that somebody does.
+local function tellNodes()
+  for _, candidate in ipairs(candidates) do
+    if isLimited(candidate.member) then publishTo(candidate.member, NO_FRAME, '],1]') end
+  end
+end
+
+-- Where the caller stands in line from now on, if calls of it still wait.
+local function takePlace(placed)
+  if waiting <= placed then
+    if isWaiting then redis.call('ZREM', line, caller) end
+    return
+  end
+  if redis.call('EXISTS', line) == 0 then tellNodes() end
+  if placed > 0 then redis.call('ZADD', line, ticks, caller)
+  elseif isTurn then redis.call('ZADD', line, place >= TOLD and place - 2 * TOLD or place, caller)
+  else redis.call('ZADD', line, 'NX', ticks, caller) end
+  redis.call('PEXPIRE', line, LINE_TTL_MS)
+end
+
 -- When all are down at 0: those with a capacity are full then, the others take the rest.
 local function placeRest(count, segments)
   if not isAll and known < LOOK_BEHIND_FULL then readMore(LOOK_BEHIND_FULL) end
   local unlimited = {}
   for _, candidate in ipairs(candidates) do
-    if not isLimited(candidate) then unlimited[#unlimited + 1] = candidate end
+    if not isLimited(candidate.member) then unlimited[#unlimited + 1] = candidate end
   end
   table.sort(unlimited, function(a, b) return a.score > b.score end)
   return share(function(i) return unlimited[i] end, count, -math.huge, segments)
@@ -214,7 +280,7 @@ local function placeElsewhere(number, reject)
   local fresh, used
   local i, candidate = 1, candidateAt(1)
   while candidate and not (fresh and not fresh.picked) do
-    if candidate.free >= 1 or not isLimited(candidate) then
+    if candidate.free >= 1 or not isLimited(candidate.member) then
       if not isAmong(rule.nodes, candidate) then
         if better(candidate, fresh) then fresh = candidate end
       elseif better(candidate, used) then
@@ -294,20 +360,24 @@ local function framesOf(pieces)
 end
 
 local results = {}
+local isShort = false
 
 local function settle(piece, who)
   if piece.isSettled then return end
   piece.isSettled = piece.isForAll
   results[#results + 1] = { piece[1], piece[2], who }
+  isShort = isShort or who == OVERLOADED
 end
 
 -- Returns the pieces whose node turned out to be gone.
 local function publish()
   local lost = {}
+  local someWait = othersWait or waiting > total or (waiting > 0 and isShort)
+  local ending = someWait and '],1]' or ']]'
   for _, candidate in ipairs(candidates) do
     if candidate.pieces then
       local text = framesOf(candidate.pieces)
-      local isThere = not text or publishTo(candidate.member, text)
+      local isThere = not text or publishTo(candidate.member, text, ending)
       if not isThere then redis.call('ZREM', set, candidate.member) end
       for _, piece in ipairs(candidate.pieces) do
         if isThere then settle(piece, candidate.member)
@@ -322,9 +392,17 @@ local function byFirst(a, b)
   return a[1] < b[1]
 end
 
+-- Those behind the last are for others.
+local last = othersMayWait and allowance(total) or total
 local pending = {}
-if small + large > 0 then pending[1] = { 1, small + large } end
-for i = 1, #rules do pending[#pending + 1] = { small + large + i, small + large + i } end
+if small + large > 0 then
+  if last > 0 then pending[1] = { 1, math.min(last, small + large) } end
+  if last < small + large then settle({ last + 1, small + large }, OVERLOADED) end
+end
+for number = small + large + 1, total do
+  if number <= last or rules[number - small - large].all then pending[#pending + 1] = { number, number }
+  else settle({ number, number }, OVERLOADED) end
+end
 
 -- Each round but the last takes at least one dead member out of the set.
 while #pending > 0 do
@@ -352,7 +430,12 @@ while #pending > 0 do
 end
 
 if #results > 1 then table.sort(results, byFirst) end
-local runs = {}
-for i, result in ipairs(results) do runs[i] = result[3] .. '*' .. (result[2] - result[1] + 1) end
+local runs, placed = {}, 0
+for i, result in ipairs(results) do
+  local length = result[2] - result[1] + 1
+  if string.find(result[3], '.', 1, true) then placed = placed + length end
+  runs[i] = result[3] .. '*' .. length
+end
+if waiting > 0 or isWaiting then takePlace(placed) end
 
 return answer(table.concat(runs, ','))
