@@ -88,13 +88,13 @@ export class Load {
     ]);
   }
 
-  #emit(kind: Sent['kind'], key: string, work: Work, { deadline }: Options, end: OnEnd): void {
+  #emit(kind: Sent['kind'], key: string, work: Work, options: Options, end: OnEnd): void {
     const { node } = this;
-    const options = { timeout: deadline };
+    const { deadline: timeout, whenFull } = options;
     const sent =
       kind === 'published'
-        ? node.publish(EVENT, work, options)
-        : node.emit(this.#target(), work, options);
+        ? node.publish(EVENT, work, { timeout, whenFull })
+        : node.emit(this.#target(), work, { timeout, whenFull });
     sent.then(
       () => end({ outcome: 'ok' }),
       (error: unknown) => end({ outcome: outcomeOf(error, key) }),
@@ -155,7 +155,8 @@ export class Load {
           [-1, 0.1],
         ]);
     const timeout = 500 + Math.floor(1000 * this.random());
-    return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout };
+    const whenFull = this.random() < 0.3 ? 'wait' : 'fail';
+    return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout, whenFull };
   }
 
   #work(key: string, kind: Sent['kind']): Work {
