@@ -1,9 +1,9 @@
 /** What handlers of events throw, and those of messages for an event, is reported once: by Nest where it does, else by the transport. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { Controller, Logger, Module, UseFilters } from '@nestjs/common';
+import { Controller, Logger, Module, UseFilters, UseInterceptors } from '@nestjs/common';
 import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
-import { CloudsExceptionFilter, CloudsTimeoutError } from 'nestjs-clouds';
+import { CloudsExceptionFilter, CloudsStreamInterceptor, CloudsTimeoutError } from 'nestjs-clouds';
 import { throwError } from 'rxjs';
 import { until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
@@ -71,6 +71,14 @@ class EventsController {
     throw errorOf(kind);
   }
 
+  @UseFilters(new CloudsExceptionFilter())
+  @UseInterceptors(CloudsStreamInterceptor)
+  @EventPattern('filtered generator')
+  async *filteredGenerator(@Payload() kind: string): AsyncGenerator<number> {
+    yield await Promise.resolve(1);
+    throw errorOf(kind);
+  }
+
   @EventPattern('barrier')
   barrier(@Payload() _data: unknown): void {
     barriers++;
@@ -95,6 +103,7 @@ describe('what a handler throws for an event', () => {
     'observable',
     'generator',
     'filtered',
+    'filtered generator',
     'message',
     'message observable',
     'message generator',
