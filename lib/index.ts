@@ -31,6 +31,7 @@ export { CloudsClient } from './nest/clouds.client.js';
 export { CloudsContext } from './nest/clouds.context.js';
 export { CloudsExceptionFilter } from './nest/clouds.exception-filter.js';
 export { type CloudsEventsMap, CloudsStatus } from './nest/clouds.events.js';
+export { CloudsStreamInterceptor } from './nest/clouds.stream-interceptor.js';
 export { CloudsRecord, CloudsRecordBuilder } from './nest/clouds.record.js';
 export type { CloudsPacketOptions, CloudsTransportOptions } from './nest/packets.js';
 export { CLOUDS_TRANSPORT, CloudsServer } from './nest/clouds.server.js';

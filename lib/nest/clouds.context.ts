@@ -1,4 +1,5 @@
 import { BaseRpcContext } from '@nestjs/microservices';
+import type { Room } from '../node/handlers.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import type { Metadata } from '../protocol/frames.js';
 
@@ -64,5 +65,10 @@ export class CloudsContext extends BaseRpcContext<[pattern: string]> {
   /** Fires when the caller no longer waits, or when this node has to stop. */
   get signal(): AbortSignal {
     return this.request.signal;
+  }
+
+  /** @internal Whether the caller has room for another value of a stream. */
+  get room(): Room {
+    return this.request;
   }
 }

@@ -2,9 +2,9 @@ import type { Deserializer, Serializer, WritePacket } from '@nestjs/microservice
 import { CloudsCancelledError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { isPromiseLike } from '../node/handlers.js';
-import { IncomingRequest, type Responder } from '../node/incoming-request.js';
+import type { IncomingRequest, Responder } from '../node/incoming-request.js';
 import type { RequestHandler } from '../node/registry.js';
-import { type Metadata, NO_METADATA, ONE_WAY } from '../protocol/frames.js';
+import type { Metadata } from '../protocol/frames.js';
 import { InTurn } from './in-turn.js';
 import {
   type CloudsPacketOptions,
@@ -12,6 +12,7 @@ import {
   replyToWire,
   requestFromWire,
 } from './packets.js';
+import { standIn } from './stand-in.js';
 
 /** Where the errors of a serializer go: Nest's logger, as far as it is needed. */
 interface ErrorLog {
@@ -59,7 +60,9 @@ export class ServerPackets {
   #run(request: IncomingRequest, packet: Packet, handle: RequestHandler): void {
     // Cancelled while it was read.
     if (request.isCancelled) return request.end();
-    handle(readRequest(request, packet, this.#responder(request)));
+    const { data } = packet;
+    const metadata = packet.metadata ?? request.metadata;
+    handle(standIn({ request, data, metadata }, this.#responder(request)));
   }
 
   #responder(request: IncomingRequest): Responder {
@@ -86,24 +89,6 @@ function packetOf({ id, service, data, metadata, isOneWay }: IncomingRequest) {
 function read(request: IncomingRequest, deserializer: Deserializer): unknown {
   const raw = requestFromWire(request.data, { ...packetOf(request) });
   return deserializer.deserialize(raw, { channel: request.service });
-}
-
-/** The request that the handler gets: the same, with the data that was read. */
-function readRequest(
-  request: IncomingRequest,
-  packet: Packet,
-  responder: Responder,
-): IncomingRequest {
-  const { id, from, count, attempt, isOneWay, deadline } = request;
-  const metadata = packet.metadata ?? request.metadata ?? NO_METADATA;
-  const timeLeftMs = deadline - Date.now();
-  const given = new IncomingRequest(
-    [id, timeLeftMs, isOneWay ? ONE_WAY : attempt, metadata, packet.data, request.service],
-    { from, registration: count, ageMs: 0 },
-    responder,
-  );
-  request.onCancel(() => given.cancel(request.signal.reason as Error));
-  return given;
 }
 
 /**

@@ -5,6 +5,16 @@ import type { RequestHandler } from './registry.js';
 
 const VALUES_PER_TURN = 64;
 
+/** Where the values of an iterable go. */
+export interface ValueSink extends Room {
+  /** Fires when they are not wanted any more. */
+  readonly signal: AbortSignal;
+  value(value: unknown): void;
+}
+
+/** Whether a caller has room for another value. */
+export type Room = Pick<IncomingRequest, 'isWritable' | 'whenWritable'>;
+
 /** Serves a request by what it returns or throws. */
 export type ServiceHandler = (data: never, request: IncomingRequest) => unknown;
 
@@ -34,26 +44,39 @@ function answer(request: IncomingRequest, value: unknown): void {
   );
 }
 
+/** Gives values to `value` as there is room for them at a caller. */
+export function pacedBy(
+  room: Room,
+  signal: AbortSignal,
+  value: (value: unknown) => void,
+): ValueSink {
+  return {
+    signal,
+    value,
+    get isWritable() {
+      return room.isWritable;
+    },
+    whenWritable: () => room.whenWritable(),
+  };
+}
+
 /**
  * Sends the values of an iterable, which is asked for one when the caller has room for it, and told to `return`
- * when the request is cancelled. Rejects with what it throws; or with the reason of the cancel, as whoever comes
+ * when the signal fires, as that of a cancelled request does. Rejects with what it throws; or with the reason of the cancel, as whoever comes
  * back for the stream must not take it for whole.
  */
-export async function sendValues(
-  request: IncomingRequest,
-  values: AsyncIterable<unknown>,
-): Promise<void> {
-  const { signal } = request;
+export async function sendValues(sink: ValueSink, values: AsyncIterable<unknown>): Promise<void> {
+  const { signal } = sink;
   const iterator: AsyncIterator<unknown, unknown> = values[Symbol.asyncIterator]();
   const left = leftOnAbort(iterator, signal);
   for (let sent = 1; !signal.aborted; sent++) {
     const { done, value } = await iterator.next();
     if (signal.aborted) break;
     if (done) return;
-    request.value(value);
+    sink.value(value);
     // A generator that never waits would not let the process read its cancel, nor anything else.
     if (sent % VALUES_PER_TURN === 0) await nextTurn();
-    if (!request.isWritable) await request.whenWritable();
+    if (!sink.isWritable) await sink.whenWritable();
   }
   await left;
   throw signal.reason;

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { guarded } from '../common/guarded.js';
 import { type Metadata, NO_METADATA, ONE_WAY, type RequestFrame } from '../protocol/frames.js';
 import { nodeIdOf } from '../protocol/ids.js';
@@ -54,6 +55,8 @@ export class IncomingRequest {
 
   readonly #responder: Responder;
   #abort: AbortController | undefined;
+  /** A cancel arrives in the context of the inbox; who listens to the signal is in that of the message. */
+  #scope: AsyncResource | undefined;
   #cancelReason: Error | undefined;
   #onCancel: Set<() => void> | undefined;
   /** When the caller stops waiting, on the clock of `performance.now()`. */
@@ -108,8 +111,10 @@ export class IncomingRequest {
 
   /** Fires when nobody waits for the reply any more, or when the node has to stop. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
+    if (this.#abort) return this.#abort.signal;
+    this.#abort = new AbortController();
     if (this.#cancelReason) this.#abort.abort(this.#cancelReason);
+    else this.#scope = new AsyncResource('CloudsRequestSignal');
     return this.#abort.signal;
   }
 
@@ -164,7 +169,7 @@ export class IncomingRequest {
     this.isRepeated = false;
     if (this.isCancelled) return;
     this.#cancelReason = reason;
-    this.#abort?.abort(reason);
+    this.#scope?.runInAsyncScope(() => this.#abort!.abort(reason));
     const callbacks = this.#onCancel;
     this.#onCancel = undefined;
     for (const callback of callbacks ?? []) guarded(callback);

@@ -1,9 +1,9 @@
-/** What handlers of events throw is reported once: by Nest where it does, else by the transport. */
+/** What handlers of events throw, and those of messages for an event, is reported once: by Nest where it does, else by the transport. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { Controller, Logger, Module, UseFilters } from '@nestjs/common';
-import { EventPattern, Payload, RpcException } from '@nestjs/microservices';
-import { CloudsExceptionFilter, CloudsTimeoutError } from 'nestjs-clouds';
+import { Controller, Logger, Module, UseFilters, UseInterceptors } from '@nestjs/common';
+import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
+import { CloudsExceptionFilter, CloudsStreamInterceptor, CloudsTimeoutError } from 'nestjs-clouds';
 import { throwError } from 'rxjs';
 import { until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
@@ -49,6 +49,36 @@ class EventsController {
     throw errorOf(kind);
   }
 
+  @MessagePattern('message')
+  message(@Payload() kind: string): unknown {
+    throw errorOf(kind);
+  }
+
+  @MessagePattern('message observable')
+  messageObservable(@Payload() kind: string): unknown {
+    return throwError(() => errorOf(kind));
+  }
+
+  @MessagePattern('message generator')
+  async *messageGenerator(@Payload() kind: string): AsyncGenerator<number> {
+    yield await Promise.resolve(1);
+    throw errorOf(kind);
+  }
+
+  @UseFilters(new CloudsExceptionFilter())
+  @MessagePattern('filtered message')
+  filteredMessage(@Payload() kind: string): unknown {
+    throw errorOf(kind);
+  }
+
+  @UseFilters(new CloudsExceptionFilter())
+  @UseInterceptors(CloudsStreamInterceptor)
+  @EventPattern('filtered generator')
+  async *filteredGenerator(@Payload() kind: string): AsyncGenerator<number> {
+    yield await Promise.resolve(1);
+    throw errorOf(kind);
+  }
+
   @EventPattern('barrier')
   barrier(@Payload() _data: unknown): void {
     barriers++;
@@ -58,7 +88,7 @@ class EventsController {
 @Module({ controllers: [EventsController] })
 class ReportsModule {}
 
-describe('what a handler of an event throws', () => {
+describe('what a handler throws for an event', () => {
   before(async () => {
     await world.serve(ReportsModule);
     const ignore = () => undefined;
@@ -67,7 +97,18 @@ describe('what a handler of an event throws', () => {
     Logger.overrideLogger({ log: ignore, warn: ignore, error });
   });
 
-  for (const how of ['throws', 'rejects', 'observable', 'generator', 'filtered'])
+  for (const how of [
+    'throws',
+    'rejects',
+    'observable',
+    'generator',
+    'filtered',
+    'filtered generator',
+    'message',
+    'message observable',
+    'message generator',
+    'filtered message',
+  ])
     for (const kind of Object.keys(ERRORS))
       it(`is reported once: ${how}, ${kind}`, async () => {
         reports.length = 0;

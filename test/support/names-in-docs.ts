@@ -11,6 +11,7 @@ export {
   Module,
   ServiceUnavailableException,
   UseFilters,
+  UseInterceptors,
 } from '@nestjs/common';
 export { NestFactory } from '@nestjs/core';
 export {
@@ -43,6 +44,7 @@ export {
   CloudsNode,
   CloudsRecordBuilder,
   CloudsServer,
+  CloudsStreamInterceptor,
 } from 'nestjs-clouds';
 export { EMPTY, firstValueFrom, lastValueFrom, of, timeout } from 'rxjs';
 
@@ -76,6 +78,7 @@ export declare class Archive {
   write(order: Order): Promise<void>;
 }
 
+export declare function readLines(id: string): AsyncIterable<string>;
 export declare const clouds: CloudsClient;
 export declare const client: CloudsClient;
 export declare const node: CloudsNode;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it, vi } from 'vitest';
 import { CloudsCancelledError, CloudsErrorCode } from '../../../lib/common/errors.js';
 import { messages } from '../../../lib/common/messages.js';
@@ -519,6 +520,17 @@ describe('a call that arrives again', () => {
 });
 
 describe('a cancel', () => {
+  it('fires the signal in the async context in which it was asked for', () => {
+    const { executor, arrive } = setUp();
+    const messageOf = new AsyncLocalStorage<string>();
+    const request = arrive([{}]);
+    const signal = messageOf.run('a message', () => request.signal);
+    const seen: unknown[] = [];
+    signal.addEventListener('abort', () => seen.push(messageOf.getStore()));
+    messageOf.run('the inbox', () => executor.onCancel(['id']));
+    expect(seen).toEqual(['a message']);
+  });
+
   it('tells the handler, drops the answer, and gives the point back when the handler is done', async () => {
     const { executor, arrive, sent } = setUp();
     const request = arrive([{}]);
