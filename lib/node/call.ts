@@ -46,6 +46,12 @@ export interface Sender {
   readonly nodeId: string;
 }
 
+/** What a node says that does not run a call. */
+export interface Refusal {
+  readonly sender: Sender;
+  readonly error: CloudsError;
+}
+
 /** How a call goes; shared by all that go alike. */
 export interface CallPlan {
   readonly isOneWay: boolean;
@@ -108,6 +114,8 @@ export class Call extends WheelEntry {
   isWaitedBehind = false;
   /** How the last attempt ended that may have run. */
   lostWith: CloudsError | undefined;
+  /** Refusals that came before it was known which node has the present dispatch. */
+  #earlyRefusals: Refusal[] | undefined;
   /** How many values of a stream have arrived. */
   values = 0;
   /** From the first value of a stream on. */
@@ -174,6 +182,38 @@ export class Call extends WheelEntry {
     this.place = undefined;
     this.isSent = false;
     this.dispatch++;
+    this.#earlyRefusals = undefined;
+  }
+
+  /** This node will not run it, and is not to be picked again while there are others. */
+  passOver(incarnation: string): void {
+    this.addTried(incarnation);
+    this.voidDispatch();
+  }
+
+  /** Whether a refusal may be that of an earlier dispatch, for all that is known. */
+  get isRefusalInDoubt(): boolean {
+    return this.place === undefined && this.dispatch > 1;
+  }
+
+  /** To be looked at when it is known which node has the call, which is found out now. */
+  keepRefusal(refusal: Refusal): void {
+    if (!this.isSent) return;
+    (this.#earlyRefusals ??= []).push(refusal);
+    this.path.withdraw(this);
+  }
+
+  /** Whether a refusal says that it is of another attempt. */
+  isOfAnotherAttempt(refusal: unknown): boolean {
+    const { attempt } = (refusal ?? {}) as { attempt?: unknown };
+    return attempt !== undefined && attempt !== this.attempt;
+  }
+
+  /** What the node that has the call has said before that was known. */
+  takeRefusal(): Refusal | undefined {
+    const refusal = this.#earlyRefusals?.find(({ sender }) => this.mayBeAt(sender));
+    this.#earlyRefusals = undefined;
+    return refusal;
   }
 
   /** No node has taken it: the time of the attempt is not counted until it is sent again. */
@@ -220,6 +260,7 @@ export class Call extends WheelEntry {
   /** Whether the present attempt is, or for all that is known may be, with this node. */
   mayBeAt({ incarnation, nodeId }: Sender): boolean {
     const { place } = this;
-    return place === undefined || place === incarnation || nodeIdOf(place) === nodeId;
+    if (place === undefined) return this.mayRepeatNode || !this.tried?.includes(nodeId);
+    return place === incarnation || nodeIdOf(place) === nodeId;
   }
 }

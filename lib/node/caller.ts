@@ -119,6 +119,8 @@ export class Caller implements CallListener {
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
     if (isResent) this.#ask(call, incarnation);
+    const refusal = call.takeRefusal();
+    if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
@@ -250,8 +252,11 @@ export class Caller implements CallListener {
       case ReplyKind.VALUE:
         return this.#onValue(call, sender, frame);
       case ReplyKind.REFUSAL:
+        if (call.isOfAnotherAttempt(value)) return;
         return this.#onRefusal(call, sender, reviveRefusal(value, sender.nodeId));
       case ReplyKind.UNKNOWN:
+        // Nobody was asked about what is nowhere yet.
+        if (call.place === undefined) return;
         return this.#moveOrFail(call, nodeLost(call, sender.nodeId));
       case ReplyKind.PROGRESS:
         if (frame[2] !== call.values) this.#onGap(call, sender);
@@ -300,21 +305,18 @@ export class Caller implements CallListener {
 
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
   #onRefusal(call: Call, sender: Sender, error: CloudsError): void {
+    if (call.isRefusalInDoubt) return call.keepRefusal({ sender, error });
     if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call, sender);
     if (error.code === CloudsErrorCode.OVERLOADED && call.plan.waitsWhenFull)
       return this.#waitForRoom(call);
-    if (call.place === undefined) {
-      call.addTried(sender.incarnation);
-      call.voidDispatch();
-    }
+    if (call.place === undefined) call.passOver(sender.incarnation);
     if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
     else this.#answer(call, sender, () => call.sink.error(error));
   }
 
   /** The node left after it was picked. That is no attempt: the handler has certainly not run. */
   #onNotServed(call: Call, { incarnation }: Sender): void {
-    call.addTried(incarnation);
-    call.voidDispatch();
+    call.passOver(incarnation);
     call.mayRepeatNode = true;
     call.waitsFor = CloudsErrorCode.NO_NODE;
     this.#resumeLater(call);

@@ -345,7 +345,7 @@ export class Executor implements Responder {
   }
 
   #refuse(from: string, [id, , attempt]: RequestFrame, error: CloudsError): void {
-    if (attempt !== ONE_WAY) this.outbox.reply(from, refusalFrame(id, 0, error));
+    if (attempt !== ONE_WAY) this.outbox.reply(from, refusalFrame(id, 0, error, attempt));
   }
 }
 

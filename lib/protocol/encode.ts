@@ -105,9 +105,16 @@ export function errorFrame(id: string, count: number, error: unknown, maxBytes: 
   return replyFrame(id, kind, count, errorJson(value, maxBytes));
 }
 
-export function refusalFrame(id: string, count: number, error: CloudsError): string {
+/** `attempt`: which one is refused before it began. */
+export function refusalFrame(
+  id: string,
+  count: number,
+  error: CloudsError,
+  attempt?: number,
+): string {
   const { code, message, details } = error;
-  return `["${id}",${ReplyKind.REFUSAL},${count},${JSON.stringify({ code, message, details })}]`;
+  const value = JSON.stringify({ code, message, details, attempt });
+  return `["${id}",${ReplyKind.REFUSAL},${count},${value}]`;
 }
 
 export function replyMessage(from: string, frames: readonly Text[]): Text {

@@ -388,6 +388,64 @@ describe('a timeout', () => {
     expect(call).toMatchObject({ attempt: 2, place: B });
   });
 
+  it.each([CloudsErrorCode.OVERLOADED, CloudsErrorCode.NO_NODE, CloudsErrorCode.CANCELLED])(
+    'takes no refusal %s of an earlier attempt for one of the present while that has no place',
+    async (code) => {
+      const { path, call, sink, place, reply } = setUp({ attempts: 2, waitsWhenFull: true });
+      place(call, A);
+      await pass(1000 + WHEEL_MS);
+      call.isSent = true;
+      reply(call, ReplyKind.REFUSAL, refusal(code), { from: A });
+      reply(call, ReplyKind.UNKNOWN, undefined, { from: A });
+      await pass(500);
+      expect(path.dispatched).toHaveLength(2);
+      place(call, B);
+      reply(call, ReplyKind.RESULT, 6, { from: B });
+      expect(sink).toMatchObject({ values: [6], outcome: 'value' });
+    },
+  );
+
+  it('takes no refusal that names an earlier attempt, though the same node has the present one', async () => {
+    const { path, call, place, reply } = setUp({ attempts: 2, waitsWhenFull: true });
+    place(call, A);
+    await pass(1000 + WHEEL_MS);
+    place(call, A);
+    const ofTheFirst = { ...refusal(CloudsErrorCode.OVERLOADED), attempt: 1 };
+    reply(call, ReplyKind.REFUSAL, ofTheFirst, { from: A });
+    await pass(500);
+    expect(path.dispatched).toHaveLength(2);
+    expect(call).toMatchObject({ attempt: 2, place: A });
+  });
+
+  it('is refused once for each time it is dispatched, though its node says it again', async () => {
+    const { path, call, place, reply } = setUp({ waitsWhenFull: true });
+    place(call, A);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.OVERLOADED), { from: A });
+    await pass(LONGEST_BACKOFF_MS);
+    expect(path.dispatched).toHaveLength(2);
+    call.isSent = true;
+    const { dispatch } = call;
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.OVERLOADED), { from: A });
+    place(call, B);
+    await pass(500);
+    expect(path.dispatched).toHaveLength(2);
+    expect(call).toMatchObject({ place: B, dispatch });
+  });
+
+  it('is refused by a node that says so before it is known that it has the call', async () => {
+    const { path, call, sink, place, reply } = setUp({ timeoutMs: 5000 });
+    place(call, A);
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.NO_NODE), { from: A });
+    await pass(LONGEST_BACKOFF_MS);
+    call.isSent = true;
+    reply(call, ReplyKind.REFUSAL, refusal(CloudsErrorCode.NO_NODE), { from: B });
+    expect(path.dispatched).toHaveLength(2);
+    place(call, B);
+    await pass(LONGEST_BACKOFF_MS);
+    expect(path.dispatched).toHaveLength(3);
+    expect(sink.outcome).toBeUndefined();
+  });
+
   it('cancels an earlier attempt whose place becomes known only now', async () => {
     const { caller, path, call, place } = setUp({ attempts: 3 });
     place(call, A);
