@@ -32,7 +32,6 @@ Errors   STALE: a later batch has taken this one's slot; whether this one ran is
          LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
 ]]
 --@include points
---@include line
 
 local NO_NODE, OVERLOADED, ONLY_TRIED = '0', '-1', '-2'
 local NO_FRAME = ''
@@ -45,7 +44,7 @@ local set, fence, line = KEYS[1], KEYS[2], KEYS[3]
 local sequence = tonumber(ARGV[1])
 local small, large = tonumber(ARGV[6]), tonumber(ARGV[7])
 local frames = ARGV[8]
-local waiting, isWaiting = tonumber(ARGV[10]), ARGV[11] == '1'
+local isWaiting = ARGV[11] == '1'
 
 local slot = sequence % tonumber(ARGV[2])
 local kept = redis.call('HGET', fence, slot)
@@ -99,7 +98,7 @@ if count > 0 and ARGV[9] == '' and not isWaiting then
   end
 end
 
-local caller = string.match(ARGV[5], '^"([^"]+)"')
+local waiting = tonumber(ARGV[10])
 local rules = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or {}
 local total = small + large + #rules
 
@@ -188,61 +187,6 @@ end
 local function withRoom(i)
   local candidate = candidateAt(i)
   return candidate and candidate.free >= 1 and candidate or nil
-end
-
--- Where the caller stands in line; whether it was told that there is room; whether others wait.
-local place, isTurn, othersWait
-
-local function look()
-  place = tonumber(redis.call('ZSCORE', line, caller) or nil)
-  isTurn = place and (place < 0 or place >= TOLD)
-  local others = redis.call('ZCARD', line) - (place and 1 or 0)
-  othersWait = others > 0
-  return others
-end
-
--- Of the best few; without a limit as soon as one of them has none.
-local function freeNow()
-  local free = 0
-  candidateAt(1)
-  for _, candidate in ipairs(candidates) do
-    if not isLimited(candidate.member) then return math.huge end
-    free = free + math.max(0, candidate.free)
-  end
-  return free
-end
-
--- How many of the requests may take room while others wait for it: one for each turn, and what others leave. If
--- there is more, the first in line is told.
-local function allowance(count)
-  local others, free = look(), freeNow()
-  if others == 0 or free < 1 or free == math.huge then return count end
-  if isTurn then redis.call('ZREM', line, caller) end
-  local own = math.min(count, math.max(isTurn and 1 or 0, free - others))
-  if own == free then return own end
-  local first = tellFirst(line, caller, ARGV[4], '[1,"o",' .. string.sub(ARGV[5], 1, -3) .. ']')
-  if first == caller then return math.max(own, 1) end
-  return first and own or count
-end
-
--- Nodes that had their requests before anybody waited have not heard that somebody does.
-local function tellNodes()
-  for _, candidate in ipairs(candidates) do
-    if isLimited(candidate.member) then publishTo(candidate.member, NO_FRAME, '],1]') end
-  end
-end
-
--- Where the caller stands in line from now on, if calls of it still wait.
-local function takePlace(placed)
-  if waiting <= placed then
-    if isWaiting then redis.call('ZREM', line, caller) end
-    return
-  end
-  if redis.call('EXISTS', line) == 0 then tellNodes() end
-  if placed > 0 then redis.call('ZADD', line, ticks, caller)
-  elseif isTurn then redis.call('ZADD', line, place >= TOLD and place - 2 * TOLD or place, caller)
-  else redis.call('ZADD', line, 'NX', ticks, caller) end
-  redis.call('PEXPIRE', line, LINE_TTL_MS)
 end
 
 -- When all are down at 0: those with a capacity are full then, the others take the rest.
@@ -370,6 +314,9 @@ local function settle(piece, who)
 end
 
 -- Returns the pieces whose node turned out to be gone.
+-- Whether others wait for room.
+local othersWait = false
+
 local function publish()
   local lost = {}
   local someWait = othersWait or waiting > total or (waiting > 0 and isShort)
@@ -392,8 +339,71 @@ local function byFirst(a, b)
   return a[1] < b[1]
 end
 
+-- What has to do with the line. In a function, as most batches have no use for it, and each function takes time to make.
+local function useLine()
+--@include line
+
+  local caller = string.match(ARGV[5], '^"([^"]+)"')
+  local since = tonumber(redis.call('ZSCORE', line, caller) or nil)
+  local isTurn = since and (since < 0 or since >= TOLD)
+
+  -- Of the best few; without a limit as soon as one of them has none.
+  local function freeNow()
+    local free = 0
+    candidateAt(1)
+    for _, candidate in ipairs(candidates) do
+      if not isLimited(candidate.member) then return math.huge end
+      free = free + math.max(0, candidate.free)
+    end
+    return free
+  end
+
+  -- How many of the requests may take room while others wait for it: one for each turn, and what others leave. If
+  -- there is more, the first in line is told.
+  local function allowance(count)
+    local others, free = redis.call('ZCARD', line) - (since and 1 or 0), freeNow()
+    othersWait = others > 0
+    if others == 0 or free < 1 or free == math.huge then return count end
+    if isTurn then redis.call('ZREM', line, caller) end
+    local own = math.min(count, math.max(isTurn and 1 or 0, free - others))
+    if own == free then return own end
+    local first = tellFirst(line, caller, ARGV[4], '[1,"o",' .. string.sub(ARGV[5], 1, -3) .. ']')
+    if first == caller then return math.max(own, 1) end
+    return first and own or count
+  end
+
+  -- Nodes that had their requests before anybody waited have not heard that somebody does.
+  local function tellNodes()
+    for _, candidate in ipairs(candidates) do
+      if isLimited(candidate.member) then publishTo(candidate.member, NO_FRAME, '],1]') end
+    end
+  end
+
+  -- Where the caller stands in line from now on, if calls of it still wait.
+  local function takePlace(placed)
+    if waiting <= placed then return redis.call('ZREM', line, caller) end
+    if redis.call('EXISTS', line) == 0 then tellNodes() end
+    if placed > 0 then redis.call('ZADD', line, ticks, caller)
+    elseif isTurn then redis.call('ZADD', line, since >= TOLD and since - 2 * TOLD or since, caller)
+    else redis.call('ZADD', line, 'NX', ticks, caller) end
+    redis.call('PEXPIRE', line, LINE_TTL_MS)
+  end
+
+  return allowance, takePlace
+end
+
+local allowance, takePlace
+if othersMayWait then allowance, takePlace = useLine() end
 -- Those behind the last are for others.
 local last = othersMayWait and allowance(total) or total
+local function placedOf(results)
+  local count = 0
+  for _, result in ipairs(results) do
+    if string.find(result[3], '.', 1, true) then count = count + result[2] - result[1] + 1 end
+  end
+  return count
+end
+
 local pending = {}
 if small + large > 0 then
   if last > 0 then pending[1] = { 1, math.min(last, small + large) } end
@@ -430,12 +440,12 @@ while #pending > 0 do
 end
 
 if #results > 1 then table.sort(results, byFirst) end
-local runs, placed = {}, 0
-for i, result in ipairs(results) do
-  local length = result[2] - result[1] + 1
-  if string.find(result[3], '.', 1, true) then placed = placed + length end
-  runs[i] = result[3] .. '*' .. length
+local runs = {}
+for i, result in ipairs(results) do runs[i] = result[3] .. '*' .. (result[2] - result[1] + 1) end
+local placed = waiting > 0 and placedOf(results) or 0
+if isWaiting or waiting > placed then
+  if not takePlace then allowance, takePlace = useLine() end
+  takePlace(placed)
 end
-if waiting > 0 or isWaiting then takePlace(placed) end
 
 return answer(table.concat(runs, ','))
