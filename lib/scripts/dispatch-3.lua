@@ -313,10 +313,10 @@ local function settle(piece, who)
   isShort = isShort or who == OVERLOADED
 end
 
--- Returns the pieces whose node turned out to be gone.
 -- Whether others wait for room.
 local othersWait = false
 
+-- Returns the pieces whose node turned out to be gone.
 local function publish()
   local lost = {}
   local someWait = othersWait or waiting > total or (waiting > 0 and isShort)
@@ -392,10 +392,6 @@ local function useLine()
   return allowance, takePlace
 end
 
-local allowance, takePlace
-if othersMayWait then allowance, takePlace = useLine() end
--- Those behind the last are for others.
-local last = othersMayWait and allowance(total) or total
 local function placedOf(results)
   local count = 0
   for _, result in ipairs(results) do
@@ -404,6 +400,10 @@ local function placedOf(results)
   return count
 end
 
+local allowance, takePlace
+if othersMayWait then allowance, takePlace = useLine() end
+-- Those behind the last are for others.
+local last = othersMayWait and allowance(total) or total
 local pending = {}
 if small + large > 0 then
   if last > 0 then pending[1] = { 1, math.min(last, small + large) } end
