@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { isDisturbing, reportOf } from './report.js';
+import { isDisturbing, reportOf, wrongOf } from './report.js';
 import type { RedisServer } from './redis-server.js';
 import { runScenario, type ScenarioPlan, type ScenarioResult } from './scenario.js';
 import { SENTINEL_FAULTS } from './sentinel-faults.js';
@@ -75,6 +75,8 @@ async function runSeed<R extends RedisServer>(
   });
   const { calls, violations, failures } = result;
   progress(`seed ${seed}: ${calls} calls, ${violations.length + failures.length} wrong`);
+  // A run takes long: nobody is to wait for its end with that.
+  for (const line of wrongOf(result)) console.error(line);
   return result;
 }
 
@@ -88,6 +90,8 @@ async function main(): Promise<void> {
     for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift())
       results.push(await run(seed));
   };
+  // Those that have begun come to their end, so that nothing of them is left on the machine.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => seeds.splice(0));
   await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
   results.sort((a, b) => a.seed - b.seed);
   const report = reportOf(results, seconds());

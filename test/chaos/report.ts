@@ -42,7 +42,7 @@ function neighbourLines(results: readonly ScenarioResult[]): string[] {
 }
 
 /** What went wrong, with all that is known. */
-function wrongOf({ seed, violations, failures }: ScenarioResult): string[] {
+export function wrongOf({ seed, violations, failures }: ScenarioResult): string[] {
   const shown = violations.slice(0, MAX_SHOWN).flatMap(({ kind, key, events }) => {
     const began = events[0]!.at;
     const story = events.map(
