@@ -218,14 +218,20 @@ export class Dispatcher {
     ];
   }
 
-  /** How many calls wait for room, or will if they find none; and whether some did before these. */
+  /**
+   * How many calls wait for room, or will if they find none; and whether some did before these. All of the batch
+   * count if any does, as it is not said which of them get room.
+   */
   #lineArgs({ service, calls }: Batch): [waiting: number, isWaiting: number] {
     const before = this.listener.full.sizeOf(service);
-    let waiting = before;
+    let mayWait = before > 0;
+    let known = 0;
     for (const { plan, waitsFor } of calls) {
-      if (plan.waitsWhenFull && waitsFor !== CloudsErrorCode.OVERLOADED) waiting++;
+      if (!plan.waitsWhenFull) continue;
+      mayWait = true;
+      if (waitsFor === CloudsErrorCode.OVERLOADED) known++;
     }
-    return [waiting, before > 0 ? 1 : 0];
+    return [mayWait ? before + calls.length - known : 0, before > 0 ? 1 : 0];
   }
 
   #frameOf(call: Call, now: number): string {

@@ -225,10 +225,10 @@ export class Executor implements Responder {
     ));
   }
 
-  /** The source does not wait for a caller that cannot keep up. */
+  /** The source does not wait for a caller that cannot keep up. No refusal: the handler runs, and would be too fast elsewhere. */
   #overrun(request: IncomingRequest, { sent }: OutgoingStream): void {
     const error = new CloudsOverloadedError(messages.streamOverrun(request.service));
-    this.#settle(request, refusalFrame(request.id, sent, error));
+    this.#settle(request, errorFrame(request.id, sent, error, this.maxPayloadBytes));
     request.cancel(error);
   }
 

@@ -18,7 +18,8 @@ ARGV[8]  the frames, with ",\n" between two; a frame is JSON and has no other li
 ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of the nodes that it has
          tried, and whether it may go to one of them again if there is no other: {"nodes":["a"],"again":false}.
          Or that it goes to every member, whatever its free capacity: {"all":true}; who has it is then the best
-ARGV[10] how many calls of the caller wait for room, with those of this batch that would if they found none
+ARGV[10] how many calls of the caller wait for room, with those of this batch that would if they found none; if
+         there are any, also those of this batch that would not
 ARGV[11] 1 if some have waited before this batch, so that the caller has a place in the line, else 0
 ARGV[12..]  the frames of the requests of ARGV[9]; '' for one that only needs a node
 
@@ -347,13 +348,14 @@ local function useLine()
   local since = tonumber(redis.call('ZSCORE', line, caller) or nil)
   local isTurn = since and (since < 0 or since >= TOLD)
 
-  -- Of the best few; without a limit as soon as one of them has none.
-  local function freeNow()
-    local free = 0
-    candidateAt(1)
-    for _, candidate in ipairs(candidates) do
+  -- At least as much as is enough, if there is; without a limit as soon as one of the best few has none.
+  local function freeNow(enough)
+    local free, i, candidate = 0, 1, candidateAt(1)
+    while candidate and (i <= FIRST_READ or (candidate.free >= 1 and free < enough)) do
       if not isLimited(candidate.member) then return math.huge end
       free = free + math.max(0, candidate.free)
+      i = i + 1
+      candidate = candidateAt(i)
     end
     return free
   end
@@ -361,7 +363,8 @@ local function useLine()
   -- How many of the requests may take room while others wait for it: one for each turn, and what others leave. If
   -- there is more, the first in line is told.
   local function allowance(count)
-    local others, free = redis.call('ZCARD', line) - (since and 1 or 0), freeNow()
+    local others = redis.call('ZCARD', line) - (since and 1 or 0)
+    local free = freeNow(others + count)
     othersWait = others > 0
     if others == 0 or free < 1 or free == math.huge then return count end
     if isTurn then redis.call('ZREM', line, caller) end

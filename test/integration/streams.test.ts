@@ -6,7 +6,7 @@ import type { CloudsNode } from '../../lib/node/node.js';
 import { MAX_HELD } from '../../lib/node/outgoing-stream.js';
 import { WINDOW, WINDOW_BYTES } from '../../lib/node/stream-window.js';
 import { FAST_BEAT, useCloud } from '../support/cloud.js';
-import { rejection, until } from '../support/wait.js';
+import { outcome, rejection, until } from '../support/wait.js';
 
 const cloud = useCloud();
 const MEBIBYTE = 1024 * 1024;
@@ -233,8 +233,9 @@ describe('a source that does not wait', () => {
   /** Gives all of its values at once, and notes that it was told to stop. */
   async function hot(values: number, json: unknown = 'x') {
     const node = await cloud.connected();
-    const seen = { given: 0, stopped: 0 };
+    const seen = { started: 0, given: 0, stopped: 0 };
     await node.serve('hot', (request: IncomingRequest) => {
+      seen.started++;
       request.onCancel(() => seen.stopped++);
       for (; seen.given < values && !request.isCancelled; seen.given++) request.value(json);
       if (!request.isCancelled) request.end();
@@ -264,6 +265,31 @@ describe('a source that does not wait', () => {
       expect(count).toBeLessThanOrEqual(WINDOW);
       expect(seen.stopped).toBe(1);
       expect(seen.given).toBeLessThanOrEqual(most + SMALL);
+      await cloud.silence('hot', [node]);
+    },
+  );
+
+  it.each([
+    ['waits for room', { whenFull: 'wait' }],
+    ['may be tried again', { attempts: 3 }],
+  ] as const)(
+    'is not run a second time because it is too fast, though the call %s',
+    async (_, how) => {
+      const { node, seen, caller } = await hot(NEVER_ENDS);
+      const sent = new Promise((resolve, reject) => {
+        const end = () => resolve(undefined);
+        caller.request(
+          'hot',
+          1,
+          { timeout: 2000, ...how },
+          { value: () => undefined, end, error: reject },
+        );
+        // So that no value is taken before all is over.
+        const until = performance.now() + 300;
+        while (performance.now() < until);
+      });
+      expect(await outcome(sent)).toBe('CLOUDS_OVERLOADED');
+      expect(seen.started).toBe(1);
       await cloud.silence('hot', [node]);
     },
   );

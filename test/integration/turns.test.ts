@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { CloudsNode } from '../../lib/index.js';
 import { useCloud } from '../support/cloud.js';
-import { Inboxes } from '../support/scripts.js';
+import { dispatch, frames, Inboxes } from '../support/scripts.js';
 import { gate, outcome, tally, until } from '../support/wait.js';
 
 const cloud = useCloud();
@@ -120,6 +120,44 @@ describe('processes that wait for the room of a full service', () => {
       );
     } finally {
       await frozen.close();
+    }
+  });
+
+  it('leave to others what is more than one turn for each, however many nodes have it', async () => {
+    const nodes = Array.from({ length: 20 }, (_, i) => `node${i}.1`);
+    const waiting = Array.from({ length: 5 }, (_, i) => `waits${i}.1`);
+    const inboxes = await Inboxes.open(cloud, ...nodes, ...waiting);
+    try {
+      for (const node of nodes) await cloud.admin.zadd(cloud.keys.service('work'), 1.5, `${node}!`);
+      for (const [i, one] of waiting.entries())
+        await cloud.admin.zadd(cloud.keys.line('work'), i + 1, one);
+      const { placed } = await dispatch(cloud, { frames: frames(...nodes.keys()) });
+      expect(placed.filter((member) => typeof member === 'string')).toHaveLength(15);
+    } finally {
+      await inboxes.close();
+      await cloud.admin.del(
+        cloud.keys.service('work'),
+        cloud.keys.line('work'),
+        cloud.keys.fence('caller'),
+      );
+    }
+  });
+
+  it('keep their place when another call of the same process has got room', async () => {
+    const inboxes = await Inboxes.open(cloud, 'node.1', 'caller.1', 'other.1');
+    try {
+      await cloud.admin.zadd(cloud.keys.service('work'), 1.5, 'node.1!');
+      await cloud.admin.zadd(cloud.keys.line('work'), 1, 'caller.1', 2, 'other.1');
+      const { placed } = await dispatch(cloud, { frames: frames('plain'), line: [2, 1] });
+      expect(placed).toEqual(['node.1!']);
+      expect(await line()).toEqual(['other.1', 'caller.1']);
+    } finally {
+      await inboxes.close();
+      await cloud.admin.del(
+        cloud.keys.service('work'),
+        cloud.keys.line('work'),
+        cloud.keys.fence('caller'),
+      );
     }
   });
 

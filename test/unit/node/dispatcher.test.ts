@@ -82,16 +82,21 @@ describe('a turn of the event loop', () => {
     ]);
   });
 
-  it('says how many calls wait for room, these included, and whether some did before', async () => {
+  it('says how many calls wait for room, with all of the batch, and whether some did before', async () => {
     const { add, listener, sent } = setUp();
     const lineOf = async () => only(await sent()).args.slice(9, 11);
     add(1);
     add(2, { waitsWhenFull: true });
-    expect(await lineOf()).toEqual([2, 0]);
+    expect(await lineOf()).toEqual([3, 0]);
     listener.waiting.set('sum', 5);
     const [waits] = add(1, { waitsWhenFull: true });
     waits!.waitForRoom();
     expect(await lineOf()).toEqual([5, 1]);
+    add(2);
+    expect(await lineOf()).toEqual([7, 1]);
+    listener.waiting.delete('sum');
+    add(2);
+    expect(await lineOf()).toEqual([0, 0]);
   });
 
   it('has a line feed between its frames', async () => {

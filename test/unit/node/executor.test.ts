@@ -273,7 +273,7 @@ describe('a request', () => {
     expect(request.signal.reason).toMatchObject({ code: CloudsErrorCode.OVERLOADED });
     const { replies, points } = await sent();
     expect(replies.at(-1)).toMatchObject({
-      kind: ReplyKind.REFUSAL,
+      kind: ReplyKind.EXCEPTION,
       count: WINDOW,
       value: { code: CloudsErrorCode.OVERLOADED, message: messages.streamOverrun('sum') },
     });
