@@ -30,7 +30,10 @@ export class ClientPackets {
   /** Sends a request, as soon as it is written. */
   request(packet: Packet, open: OpenRequest, sink: ReplySink): OpenedStream {
     const replies = this.#deserializer
-      ? new DeserializedReplies(packet.id, sink, this.#deserializer, () => sending.consumed())
+      ? new DeserializedReplies(packet.id, sink, this.#deserializer, {
+          consumed: () => sending.consumed(),
+          cancel: () => sending.cancel(),
+        })
       : sink;
     const sending: Sending = new Sending(open, replies);
     let data: unknown;
@@ -106,7 +109,7 @@ class DeserializedReplies implements ReplySink {
     private readonly id: string | undefined,
     private readonly sink: ReplySink,
     private readonly deserializer: Deserializer,
-    private readonly onConsumed: () => void,
+    private readonly call: OpenedStream,
   ) {}
 
   value(value: unknown, isLast: boolean): void {
@@ -142,26 +145,32 @@ class DeserializedReplies implements ReplySink {
     else if (response !== undefined) this.#value(response, isEnd);
     else if (isEnd) this.#end();
     // Nobody else will take it.
-    else this.onConsumed();
+    else this.call.consumed();
   }
 
   #value(response: unknown, isEnd: boolean): void {
     if (this.#isOver) return;
-    this.#isOver = isEnd;
+    if (isEnd) this.#leave();
     this.sink.value(response, isEnd);
-    if (!this.sink.isPulled) this.onConsumed();
+    if (!this.sink.isPulled) this.call.consumed();
   }
 
   #end(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#leave();
     this.sink.end();
   }
 
   #error(error: unknown): void {
     if (this.#isOver) return;
-    this.#isOver = true;
+    this.#leave();
     this.sink.error(error);
+  }
+
+  /** The deserializer may have ended what is not over for the node. */
+  #leave(): void {
+    this.#isOver = true;
+    this.call.cancel();
   }
 }
 

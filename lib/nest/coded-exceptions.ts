@@ -20,14 +20,21 @@ export function isCodedObject(error: unknown): error is CodedObject {
  * whoever does not catch it passes it on.
  */
 export class RemoteRpcException extends RpcException {
+  readonly #sent: CodedObject;
+
   constructor(sent: CodedObject) {
     super(sent);
-    // What is written as JSON, or spread, is what was sent, and not that a second time.
-    Object.defineProperty(this, 'error', { enumerable: false });
+    this.#sent = sent;
+    // Nest keeps it there, where what was sent may have something else, and JSON would have it twice.
+    Reflect.deleteProperty(this, 'error');
     const { message, name } = sent;
     if (typeof message !== 'string') this.message = sent.code;
     if (typeof name === 'string') this.name = name;
     takeOver(this, sent);
+  }
+
+  override getError(): CodedObject {
+    return this.#sent;
   }
 }
 

@@ -46,9 +46,14 @@ export class StreamReplies {
     });
     stoppable$.subscribe({
       next: (value) => this.#next(value),
-      complete: () => (this.#tail ? this.#tail.complete() : this.#complete()),
-      error: (error: unknown) => this.#error(error),
+      complete: () => this.#afterTail(() => this.#complete()),
+      error: (error: unknown) => this.#afterTail(() => this.#error(error)),
     });
+  }
+
+  #afterTail(end: () => void): void {
+    if (this.#tail) this.#tail.finish(end);
+    else end();
   }
 
   #next(value: unknown): void {
@@ -61,7 +66,6 @@ export class StreamReplies {
 
   #newTail(): StreamTail {
     return new StreamTail(this.request, {
-      onEnd: () => this.#complete(),
       onError: (error) =>
         void this.ports.shown(this.request, error).then((shown) => this.#error(shown)),
     });
@@ -101,11 +105,9 @@ export class StreamReplies {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#leaveSource();
-    if (this.#tail) {
-      await this.#tail.leave();
-      // Whoever has come back meanwhile must not take it for whole.
-      this.request.fail(this.request.signal.reason);
-    } else this.request.end();
+    await this.#tail?.leave();
+    // Whoever has come back meanwhile must not take it for whole.
+    this.request.fail(this.request.signal.reason);
     this.ports.onOver(this.context);
   }
 

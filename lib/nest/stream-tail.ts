@@ -4,7 +4,6 @@ import { MAX_HELD } from '../node/outgoing-stream.js';
 
 /** What becomes of it. */
 export interface TailPorts {
-  onEnd(): void;
   /** An iterable has thrown; nothing follows. */
   onError(error: unknown): void;
 }
@@ -17,7 +16,7 @@ export class StreamTail {
   readonly #waiting: unknown[] = [];
   readonly #leaving = new AbortController();
   #sending: Promise<void> | undefined;
-  #isComplete = false;
+  #onSent: (() => void) | undefined;
 
   constructor(
     private readonly request: IncomingRequest,
@@ -31,10 +30,10 @@ export class StreamTail {
     return this.#waiting.length <= MAX_HELD;
   }
 
-  /** Nothing will be added. */
-  complete(): void {
-    this.#isComplete = true;
-    if (this.#sending === undefined) this.ports.onEnd();
+  /** Nothing will be added. `end` is called when all has been sent, unless an iterable throws. */
+  finish(end: () => void): void {
+    if (this.#sending === undefined) end();
+    else this.#onSent = end;
   }
 
   /** Sends nothing more. Resolves when the iterable has cleaned up. */
@@ -53,7 +52,7 @@ export class StreamTail {
       return;
     }
     this.#sending = undefined;
-    if (this.#isComplete) this.ports.onEnd();
+    this.#onSent?.();
   }
 
   async #sendOne(value: unknown): Promise<void> {

@@ -68,28 +68,36 @@ export function pacedBy(
 export async function sendValues(sink: ValueSink, values: AsyncIterable<unknown>): Promise<void> {
   const { signal } = sink;
   const iterator: AsyncIterator<unknown, unknown> = values[Symbol.asyncIterator]();
-  const left = leftOnAbort(iterator, signal);
-  for (let sent = 1; !signal.aborted; sent++) {
-    const { done, value } = await iterator.next();
-    if (signal.aborted) break;
-    if (done) return;
-    sink.value(value);
-    // A generator that never waits would not let the process read its cancel, nor anything else.
-    if (sent % VALUES_PER_TURN === 0) await nextTurn();
-    if (!sink.isWritable) await sink.whenWritable();
+  const leaving = leavingOnAbort(iterator, signal);
+  try {
+    for (let sent = 1; !signal.aborted; sent++) {
+      const { done, value } = await iterator.next();
+      if (signal.aborted) break;
+      if (done) return;
+      sink.value(value);
+      // A generator that never waits would not let the process read its cancel, nor anything else.
+      if (sent % VALUES_PER_TURN === 0) await nextTurn();
+      if (!sink.isWritable) await sink.whenWritable();
+    }
+  } finally {
+    leaving.stop();
   }
-  await left;
+  await leaving.done;
   throw signal.reason;
 }
 
-/** At once, not after the next value: there may never be one. Resolves when the iterable has cleaned up. */
-function leftOnAbort(iterator: AsyncIterator<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    // A cancel arrives in the context of the inbox; what cleans up belongs in the one of the request.
-    const leave = AsyncResource.bind(() => void leaveQuietly(iterator).then(resolve));
-    if (signal.aborted) leave();
-    else signal.addEventListener('abort', leave, { once: true });
-  });
+/**
+ * At once, not after the next value: there may never be one. `done` resolves when the iterable has cleaned up; after
+ * `stop` the signal does nothing any more.
+ */
+function leavingOnAbort(iterator: AsyncIterator<unknown>, signal: AbortSignal) {
+  let onDone!: () => void;
+  const done = new Promise<void>((resolve) => (onDone = resolve));
+  // A cancel arrives in the context of the inbox; what cleans up belongs in the one of the request.
+  const leave = AsyncResource.bind(() => void leaveQuietly(iterator).then(onDone));
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  return { done, stop: () => signal.removeEventListener('abort', leave) };
 }
 
 /** What it throws then, nobody waits for. */

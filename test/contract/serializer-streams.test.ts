@@ -3,8 +3,14 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Controller, Module } from '@nestjs/common';
-import { type Deserializer, MessagePattern, type Serializer } from '@nestjs/microservices';
-import { Observable } from 'rxjs';
+import {
+  type Deserializer,
+  MessagePattern,
+  RpcException,
+  type Serializer,
+} from '@nestjs/microservices';
+import { concat, from, NEVER, Observable, of, throwError } from 'rxjs';
+import type { CloudsClient } from 'nestjs-clouds';
 import { gate, until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
 
@@ -29,6 +35,40 @@ class NumbersController {
     } finally {
       left++;
     }
+  }
+
+  @MessagePattern('endless')
+  endless(): Observable<unknown> {
+    given++;
+    return concat(of(1, 2, 3), NEVER);
+  }
+
+  @MessagePattern('failing')
+  failing(): Observable<unknown> {
+    const values = (async function* () {
+      for (const value of [1, 2, 3]) {
+        await turn();
+        yield value;
+      }
+    })();
+    return concat(
+      of(values),
+      throwError(() => new RpcException('boom')),
+    );
+  }
+
+  @MessagePattern('many')
+  many(): Observable<unknown> {
+    const one = (value: number): AsyncIterable<number> => {
+      const steps = [
+        { done: false as const, value },
+        { done: true as const, value: undefined },
+      ];
+      const next = () => Promise.resolve(steps.shift()!);
+      const end = () => Promise.resolve({ done: true as const, value: left++ });
+      return { [Symbol.asyncIterator]: () => ({ next, return: end }) };
+    };
+    return concat(from(Array.from({ length: 20 }, (_, i) => one(i))), NEVER);
   }
 
   @MessagePattern('hot')
@@ -121,6 +161,43 @@ describe('a client whose deserializer', () => {
     subscription.unsubscribe();
   });
 
+  for (const [how, take] of [
+    ['send', (client: CloudsClient) => outcomeOf(client.send('generator', {}))],
+    [
+      'stream',
+      async (client: CloudsClient) => {
+        const values: unknown[] = [];
+        try {
+          for await (const value of client.stream('generator', {})) values.push(value);
+        } catch (error) {
+          return { values, error };
+        }
+        return { values };
+      },
+    ],
+  ] as const) {
+    it(`fails ends a ${how}, and the generator is left`, async () => {
+      left = 0;
+      const client = clientWith((packet: { response?: number }) => {
+        if (packet.response === 3) throw new Error('unreadable');
+        return packet;
+      });
+      const { values, error } = await take(client);
+      assert.deepEqual(values, [0, 1, 2]);
+      assert.equal((error as { code: string }).code, 'CLOUDS_UNSERIALIZABLE');
+      await until('the generator is left', () => left === 1);
+    });
+  }
+
+  it('says that a stream is over ends it, and the generator is left', async () => {
+    left = 0;
+    const client = clientWith((packet: { response?: number }) =>
+      packet.response === 3 ? { response: 3, isDisposed: true } : packet,
+    );
+    assert.deepEqual(await outcomeOf(client.send('generator', {})), { values: [0, 1, 2, 3] });
+    await until('the generator is left', () => left === 1);
+  });
+
   it('leaves values out gets the others', async () => {
     const client = clientWith((packet: { response?: number }) =>
       packet.response! % WINDOW === 0 ? packet : {},
@@ -129,5 +206,42 @@ describe('a client whose deserializer', () => {
     for await (const value of client.stream<number>('generator', {}))
       if (seen.push(value) === 4) break;
     assert.deepEqual(seen, [0, WINDOW, 2 * WINDOW, 3 * WINDOW]);
+  });
+});
+
+it('a stream that was cut off is not taken for whole by the next attempt', async () => {
+  const prefix = `${world.options.prefix}late:`;
+  const timeout = 300;
+  const { passed, open } = gate();
+  const serialize = (packet: unknown) => passed.then(() => packet);
+  await world.serve(NumbersModule, world.server({ prefix, serializer: { serialize } }));
+  const client = world.client({ prefix, service: { callbackTimeout: timeout } });
+  given = 0;
+  const outcome = outcomeOf(client.pemit(2, 'endless', {}));
+  setTimeout(open, 1.5 * timeout);
+  const { error } = await outcome;
+  assert.match((error as { code: string }).code, /^CLOUDS_(CANCELLED|TIMEOUT)$/);
+});
+
+describe('async iterables that an Observable emits', () => {
+  const prefix = `${world.options.prefix}iterables:`;
+  const client = world.client({ prefix });
+  before(() => world.serve(NumbersModule, world.server({ prefix })));
+
+  it('are sent before an error that comes after them', async () => {
+    const { values, error } = await outcomeOf(client.send('failing', {}));
+    assert.deepEqual(values, [1, 2, 3]);
+    assert.equal((error as { message: string }).message, 'boom');
+  });
+
+  it('are not told to return when they are done', async () => {
+    left = 0;
+    const seen: unknown[] = [];
+    const subscription = client.send('many', {}).subscribe((value) => seen.push(value));
+    await until('all are there', () => seen.length === 20);
+    subscription.unsubscribe();
+    // The cancel is older than this call.
+    await outcomeOf(client.send('failing', {}));
+    assert.equal(left, 0);
   });
 });

@@ -1,7 +1,7 @@
 import { RpcException } from '@nestjs/microservices';
 import { describe, expect, it } from 'vitest';
 import { CloudsError, CloudsServer, CloudsTimeoutError } from '../../../lib/index.js';
-import { withNode } from '../../../lib/nest/coded-exceptions.js';
+import { received, withNode } from '../../../lib/nest/coded-exceptions.js';
 
 describe('a CloudsError', () => {
   it('is an RpcException that sends itself, once there is a server', () => {
@@ -34,5 +34,16 @@ describe('what an RpcException sends', () => {
     [null, null],
   ])('of %j is %j', (error, sent) => {
     expect(withNode(error, 'n')).toEqual(sent);
+  });
+});
+
+describe('what an RpcException with a code has sent', () => {
+  it('has all of it as properties, and as JSON, also a field named "error"', () => {
+    const sent = { code: 'X', message: 'no', error: 'Bad Request', statusCode: 400 };
+    const exception = received(sent) as Omit<RpcException, 'error'> & typeof sent;
+    expect(exception).toBeInstanceOf(RpcException);
+    expect(exception.error).toBe('Bad Request');
+    expect(JSON.parse(JSON.stringify(exception))).toEqual(sent);
+    expect(exception.getError()).toEqual(sent);
   });
 });
