@@ -6,6 +6,7 @@ import type {
   Sent,
   Stalled,
   Started,
+  Told,
 } from './history.js';
 
 /** How long after its deadline a call may end, beside the time in which its process did not run. */
@@ -45,7 +46,7 @@ export interface Violation {
   readonly events: readonly HistoryEvent[];
 }
 
-type CallEvent = Sent | Dispatched | Started | Ended | Replied;
+type CallEvent = Sent | Dispatched | Told | Started | Ended | Replied;
 
 /** What the processes have seen of one call. */
 class Course {

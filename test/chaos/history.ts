@@ -4,7 +4,7 @@ import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
  * What happened to calls, as the processes that took part saw it. Times are in ms of the machine's monotonic
  * clock, which all of its processes share.
  */
-export type HistoryEvent = Sent | Dispatched | Started | Ended | Replied | Stalled | Killed;
+export type HistoryEvent = Sent | Dispatched | Told | Started | Ended | Replied | Stalled | Killed;
 
 /** A caller has made a call. */
 export interface Sent {
@@ -27,6 +27,16 @@ export interface Dispatched {
   readonly key: string;
   readonly id: string;
   readonly attempt: number;
+}
+
+/** A caller was told something of an attempt: where it is, or that it is nowhere. For people: no promise is about it. */
+export interface Told {
+  readonly what: 'told';
+  readonly at: number;
+  readonly by: string;
+  readonly key: string;
+  readonly id: string;
+  readonly says: string;
 }
 
 /** A handler has begun. */

@@ -14,11 +14,14 @@ type Frame = readonly [
 const FRAMES = 7;
 const FIRST_RULED = 11;
 
-/** Notes every request frame that a process gives to Redis, before it does. */
-export function recordDispatches(by: string, history: HistoryWriter): void {
+/** Notes every request frame that a process gives to Redis, before it does. Returns the keys of calls by their id. */
+export function recordDispatches(by: string, history: HistoryWriter): ReadonlyMap<string, string> {
+  const keys = new Map<string, string>();
   const record = (frames: readonly Frame[]) => {
-    for (const [id, , attempt, , { key }] of frames)
+    for (const [id, , attempt, , { key }] of frames) {
+      keys.set(id, key);
       history.add({ what: 'dispatched', at: clockMs(), by, key, id, attempt });
+    }
   };
   const { run, runQuietly, pipeline } = Link.prototype;
   const onScript = (script: ScriptName, args: readonly (string | number)[]) => {
@@ -36,6 +39,7 @@ export function recordDispatches(by: string, history: HistoryWriter): void {
     record(commands.flatMap(framesOfCommand));
     return pipeline.call(this, commands);
   };
+  return keys;
 }
 
 function framesOfScript(args: readonly (string | number)[]): Frame[] {

@@ -12,6 +12,7 @@ import {
   type Work,
 } from './messages.js';
 import { recordDispatches } from './record-dispatches.js';
+import { recordAnswers } from './record-answers.js';
 
 const RETRY_MS = 200;
 const WATCH_MS = 20;
@@ -23,7 +24,7 @@ const { name: by } = plan;
 const history = new HistoryWriter(plan.historyFile);
 const say = (word: Word) => process.send?.(word);
 
-if (plan.historyFile !== undefined) recordDispatches(by, history);
+if (plan.historyFile !== undefined) recordAnswers(by, history, recordDispatches(by, history));
 const node = new CloudsNode(plan.options);
 
 /** Serves one call as its data says. */
