@@ -91,7 +91,8 @@ async function main(): Promise<void> {
       results.push(await run(seed));
   };
   // Those that have begun come to their end, so that nothing of them is left on the machine.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => seeds.splice(0));
+  // npm passes on a signal that the terminal has sent to all.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => seeds.splice(0));
   await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
   results.sort((a, b) => a.seed - b.seed);
   const report = reportOf(results, seconds());
