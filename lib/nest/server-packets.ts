@@ -58,8 +58,8 @@ export class ServerPackets {
   }
 
   #run(request: IncomingRequest, packet: Packet, handle: RequestHandler): void {
-    // Cancelled while it was read.
-    if (request.isCancelled) return request.end();
+    // Cancelled while it was read. Whoever has come back for its answer is to have it.
+    if (!request.isWanted) return request.end();
     const { data } = packet;
     const metadata = packet.metadata ?? request.metadata;
     handle(standIn({ request, data, metadata }, this.#responder(request)));
@@ -153,8 +153,15 @@ class SerializedReplies extends Replies {
   /** There is no place for a packet in the end of a stream. */
   override end(given: IncomingRequest): void {
     given.isSettled = true;
-    const end = () => this.request.end();
+    const end = () => this.#end(given);
     this.#turn.make(() => undefined, { use: end, fail: end });
+  }
+
+  /** A cancel has dropped the values that waited here: whoever has come back must not take the rest for whole. */
+  #end(given: IncomingRequest): void {
+    if (given.isCancelled && given.values > this.request.values)
+      this.request.fail(given.signal.reason);
+    else this.request.end();
   }
 
   override fail(given: IncomingRequest, err: unknown): void {

@@ -10,7 +10,7 @@ import {
   type Serializer,
 } from '@nestjs/microservices';
 import { concat, from, NEVER, Observable, of, throwError } from 'rxjs';
-import type { CloudsClient } from 'nestjs-clouds';
+import type { CloudsClient, CloudsPacketOptions } from 'nestjs-clouds';
 import { gate, until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
 
@@ -19,6 +19,8 @@ const MAX_HELD = 10_000;
 /** One that waits for room, and one on its way. */
 const FEW = 2;
 const MANY = 100_000;
+
+type Late = (packet: unknown) => Promise<unknown>;
 
 const world = useWorld();
 let given = 0;
@@ -39,8 +41,17 @@ class NumbersController {
 
   @MessagePattern('endless')
   endless(): Observable<unknown> {
-    given++;
     return concat(of(1, 2, 3), NEVER);
+  }
+
+  @MessagePattern('short')
+  short(): Observable<number> {
+    return of(1, 2, 3);
+  }
+
+  @MessagePattern('plain')
+  plain(): string {
+    return 'done';
   }
 
   @MessagePattern('failing')
@@ -209,19 +220,38 @@ describe('a client whose deserializer', () => {
   });
 });
 
-it('a stream that was cut off is not taken for whole by the next attempt', async () => {
-  const prefix = `${world.options.prefix}late:`;
-  const timeout = 300;
-  const { passed, open } = gate();
-  const serialize = (packet: unknown) => passed.then(() => packet);
-  await world.serve(NumbersModule, world.server({ prefix, serializer: { serialize } }));
-  const client = world.client({ prefix, service: { callbackTimeout: timeout } });
-  given = 0;
-  const outcome = outcomeOf(client.pemit(3, 'endless', {}));
-  // The second attempt, up to 250 ms after the first, has come by then to the one node there is, and is not over.
-  setTimeout(open, 2 * timeout);
-  const { error } = await outcome;
-  assert.match((error as { code: string }).code, /^CLOUDS_(CANCELLED|TIMEOUT)$/);
+describe('the next attempt, while the first one is still at work,', () => {
+  /** Opens the gate when the second attempt has come, up to 250 ms after the first, to the one node there is. */
+  async function outcomeLate(pattern: string, options: (late: Late) => CloudsPacketOptions) {
+    const prefix = `${world.options.prefix}late:${pattern}:`;
+    const timeout = 300;
+    const { passed, open } = gate();
+    const late = (packet: unknown) => passed.then(() => packet);
+    await world.serve(NumbersModule, world.server({ prefix, ...options(late) }));
+    const client = world.client({ prefix, service: { callbackTimeout: timeout } });
+    // The time for the first attempt would pass while it connects.
+    await client.connect();
+    const outcome = outcomeOf(client.pemit(3, pattern, {}));
+    setTimeout(open, 2 * timeout);
+    return outcome;
+  }
+
+  for (const [pattern, which] of [
+    ['endless', 'that was cut off'],
+    ['short', 'whose source was done, but not its serializer,'],
+  ] as const) {
+    it(`does not take a stream ${which} for whole`, async () => {
+      const { error } = await outcomeLate(pattern, (serialize) => ({ serializer: { serialize } }));
+      assert.match((error as { code: string }).code, /^CLOUDS_(CANCELLED|TIMEOUT)$/);
+    });
+  }
+
+  it('gets the answer to a request that was being read', async () => {
+    const outcome = await outcomeLate('plain', (deserialize) => ({
+      deserializer: { deserialize } as Deserializer,
+    }));
+    assert.deepEqual(outcome, { values: ['done'] });
+  });
 });
 
 describe('async iterables that an Observable emits', () => {
