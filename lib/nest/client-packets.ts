@@ -90,7 +90,9 @@ class Sending implements OpenedStream {
     this.#opened?.consumed();
   }
 
+  /** Cancelled by what reads the replies, and then again by an Observable that ends with that. */
   cancel(): void {
+    if (this.#isStopped) return;
     this.#isStopped = true;
     this.#opened?.cancel();
   }
