@@ -28,6 +28,9 @@ const SAID = {
   retryable: true,
 };
 
+/** As an `HttpException` has it. */
+const REFUSED = { code: 'REFUSED', message: 'no', error: 'Bad Request', statusCode: 400 };
+
 class OutOfStock extends RpcException {
   readonly code = SAID.code;
   readonly details = SAID.details;
@@ -45,6 +48,11 @@ class StockController {
   @MessagePattern('object')
   object(): never {
     throw new RpcException(SAID);
+  }
+
+  @MessagePattern('error')
+  error(): never {
+    throw new RpcException(REFUSED);
   }
 
   @MessagePattern('without a message')
@@ -169,11 +177,25 @@ describe('an RpcException with a code', () => {
     assert.deepEqual(error.getError(), { code: 'NONE', node: await nodeOfStock() });
   });
 
+  it('has an `error` of its object as a property too', async () => {
+    const error = await seen('error');
+    assert.ok(error instanceof RpcException);
+    const said = { ...REFUSED, node: await nodeOfStock() };
+    assert.equal(Reflect.get(error, 'error'), REFUSED.error);
+    assert.deepEqual({ ...error }, said);
+    assert.deepEqual(JSON.parse(JSON.stringify(error)), said);
+    assert.deepEqual(error.getError(), said);
+  });
+
   for (const how of ['awaits', 'returns', 'loops', 'awaits, filtered', 'wraps', 'two hops']) {
     it(`goes on as it is through a handler that ${how}`, async () => {
-      const error = (await seen(how, { pattern: 'object' })) as RpcException;
-      assert.deepEqual({ ...error }, { ...SAID, node: await nodeOfStock() });
-      assert.ok(error instanceof RpcException);
+      const node = await nodeOfStock();
+      for (const [pattern, said] of Object.entries({ object: SAID, error: REFUSED })) {
+        const error = await seen(how, { pattern });
+        assert.ok(error instanceof RpcException);
+        assert.deepEqual({ ...error }, { ...said, node });
+        assert.deepEqual(error.getError(), { ...said, node });
+      }
     });
   }
 });
