@@ -1,3 +1,4 @@
+import { CloudsErrorCode } from '../common/errors.js';
 import { incarnationOfMember } from '../protocol/ids.js';
 import { LONG } from '../protocol/text.js';
 import { type Attempt, isCurrent, isVoid } from './attempt.js';
@@ -69,6 +70,21 @@ export class Batch {
   /** Whether its answer can wait: no call of it goes on to another node, or ends when a node has it. */
   get canBeQuiet(): boolean {
     return this.small === this.calls.length && this.calls.every(({ plan }) => mayWait(plan));
+  }
+
+  /**
+   * How many calls wait for room, or will if they find none, where some did `before`. All of the batch count if any
+   * does, as the script does not know which of them it gives room to.
+   */
+  waitingWith(before: number): number {
+    let mayWait = before > 0;
+    let known = 0;
+    for (const { plan, waitsFor } of this.calls) {
+      if (!plan.waitsWhenFull) continue;
+      mayWait = true;
+      if (waitsFor === CloudsErrorCode.OVERLOADED) known++;
+    }
+    return mayWait ? before + this.calls.length - known : 0;
   }
 
   /** Whether some call has had no reply. One that has timed out is still to be cancelled at its node. */

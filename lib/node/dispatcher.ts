@@ -1,5 +1,4 @@
 import { MINUTE, SECOND } from '../common/durations.js';
-import { CloudsErrorCode } from '../common/errors.js';
 import { joinFrames, requestHeader } from '../protocol/encode.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
@@ -206,6 +205,7 @@ export class Dispatcher {
 
   #requestArgs(batch: Batch, now: number): (string | number)[] {
     const { calls, small, large, ruled } = batch;
+    const before = this.listener.full.sizeOf(batch.service);
     const frames: string[] = [];
     for (let i = 0; i < small; i++) frames.push(this.#frameOf(calls[i]!, now));
     return [
@@ -213,25 +213,10 @@ export class Dispatcher {
       large,
       joinFrames(frames),
       ruled.length === 0 ? '' : JSON.stringify(ruled.map(ruleOf)),
-      ...this.#lineArgs(batch),
+      batch.waitingWith(before),
+      before > 0 ? 1 : 0,
       ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : this.#frameOf(call, now))),
     ];
-  }
-
-  /**
-   * How many calls wait for room, or will if they find none; and whether some did before these. All of the batch
-   * count if any does, as it is not said which of them get room.
-   */
-  #lineArgs({ service, calls }: Batch): [waiting: number, isWaiting: number] {
-    const before = this.listener.full.sizeOf(service);
-    let mayWait = before > 0;
-    let known = 0;
-    for (const { plan, waitsFor } of calls) {
-      if (!plan.waitsWhenFull) continue;
-      mayWait = true;
-      if (waitsFor === CloudsErrorCode.OVERLOADED) known++;
-    }
-    return [mayWait ? before + calls.length - known : 0, before > 0 ? 1 : 0];
   }
 
   #frameOf(call: Call, now: number): string {

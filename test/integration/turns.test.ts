@@ -25,6 +25,24 @@ async function withCalls(count: number) {
   return state;
 }
 
+/** Nodes that have room for one each, and processes in line, none of which does anything by itself. */
+async function withLine(
+  nodes: readonly string[],
+  waiting: readonly string[],
+  act: () => Promise<void>,
+): Promise<void> {
+  const { admin, keys } = cloud;
+  const inboxes = await Inboxes.open(cloud, ...nodes, ...waiting);
+  try {
+    for (const node of nodes) await admin.zadd(keys.service('work'), 1.5, `${node}!`);
+    for (const [i, one] of waiting.entries()) await admin.zadd(keys.line('work'), i + 1, one);
+    await act();
+  } finally {
+    await inboxes.close();
+    await admin.del(keys.service('work'), keys.line('work'), keys.fence('caller'));
+  }
+}
+
 const line = () => cloud.admin.zrange(cloud.keys.line('work'), '0', '-1');
 
 describe('processes that wait for the room of a full service', () => {
@@ -126,39 +144,18 @@ describe('processes that wait for the room of a full service', () => {
   it('leave to others what is more than one turn for each, however many nodes have it', async () => {
     const nodes = Array.from({ length: 20 }, (_, i) => `node${i}.1`);
     const waiting = Array.from({ length: 5 }, (_, i) => `waits${i}.1`);
-    const inboxes = await Inboxes.open(cloud, ...nodes, ...waiting);
-    try {
-      for (const node of nodes) await cloud.admin.zadd(cloud.keys.service('work'), 1.5, `${node}!`);
-      for (const [i, one] of waiting.entries())
-        await cloud.admin.zadd(cloud.keys.line('work'), i + 1, one);
+    await withLine(nodes, waiting, async () => {
       const { placed } = await dispatch(cloud, { frames: frames(...nodes.keys()) });
       expect(placed.filter((member) => typeof member === 'string')).toHaveLength(15);
-    } finally {
-      await inboxes.close();
-      await cloud.admin.del(
-        cloud.keys.service('work'),
-        cloud.keys.line('work'),
-        cloud.keys.fence('caller'),
-      );
-    }
+    });
   });
 
   it('keep their place when another call of the same process has got room', async () => {
-    const inboxes = await Inboxes.open(cloud, 'node.1', 'caller.1', 'other.1');
-    try {
-      await cloud.admin.zadd(cloud.keys.service('work'), 1.5, 'node.1!');
-      await cloud.admin.zadd(cloud.keys.line('work'), 1, 'caller.1', 2, 'other.1');
+    await withLine(['node.1'], ['caller.1', 'other.1'], async () => {
       const { placed } = await dispatch(cloud, { frames: frames('plain'), line: [2, 1] });
       expect(placed).toEqual(['node.1!']);
       expect(await line()).toEqual(['other.1', 'caller.1']);
-    } finally {
-      await inboxes.close();
-      await cloud.admin.del(
-        cloud.keys.service('work'),
-        cloud.keys.line('work'),
-        cloud.keys.fence('caller'),
-      );
-    }
+    });
   });
 
   it('go on when Redis has lost the line', async () => {
