@@ -146,22 +146,15 @@ class SerializedReplies extends Replies {
     given.values++;
     this.announce(given);
     // It may be one too many.
-    if (given.isCancelled) return;
+    if (given.isCancelled) return this.#drop();
     this.#write(given, { response }, (value) => this.request.value(value));
   }
 
   /** There is no place for a packet in the end of a stream. */
   override end(given: IncomingRequest): void {
     given.isSettled = true;
-    const end = () => this.#end(given);
+    const end = () => this.request.end();
     this.#turn.make(() => undefined, { use: end, fail: end });
-  }
-
-  /** A cancel has dropped the values that waited here: whoever has come back must not take the rest for whole. */
-  #end(given: IncomingRequest): void {
-    if (given.isCancelled && given.values > this.request.values)
-      this.request.fail(given.signal.reason);
-    else this.request.end();
   }
 
   override fail(given: IncomingRequest, err: unknown): void {
@@ -179,9 +172,13 @@ class SerializedReplies extends Replies {
     const write = () =>
       isSaid() && (this.serializer.serialize({ id: given.id, ...packet }) as unknown);
     this.#turn.make(write, {
-      use: (output) => isSaid() && this.#send(given, output, send),
+      use: (output) => (isSaid() ? this.#send(given, output, send) : this.#drop()),
       fail: (error) => this.#onFailure(given, error),
     });
+  }
+
+  #drop(): void {
+    this.request.hasDropped = true;
   }
 
   /** A serializer may make an error of a result. */

@@ -118,9 +118,9 @@ export class Caller implements CallListener {
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
-    if (isResent) this.#ask(call, incarnation);
     const refusal = call.takeRefusal();
     if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
+    else if (isResent) this.#ask(call, incarnation);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {

@@ -183,7 +183,10 @@ export class Executor implements Responder {
   }
 
   value(request: IncomingRequest, value: unknown): void {
-    if (!takesValues(request)) return;
+    if (!takesValues(request)) {
+      request.hasDropped = true;
+      return;
+    }
     let json: Text;
     try {
       json = encodeData(value, this.maxPayloadBytes);
@@ -196,13 +199,15 @@ export class Executor implements Responder {
   }
 
   end(request: IncomingRequest): void {
-    this.#settleWith(request, () => endFrame(request.id, request.values));
+    this.#settleWith(request, () =>
+      request.hasDropped ? cutOffFrame(request) : endFrame(request.id, request.values),
+    );
   }
 
   fail(request: IncomingRequest, error: unknown): void {
     this.#settleWith(request, () =>
       request.isRepeated
-        ? refusalFrame(request.id, request.values, cancelled(request))
+        ? cutOffFrame(request)
         : errorFrame(request.id, request.values, error, this.maxPayloadBytes),
     );
   }
@@ -293,15 +298,16 @@ export class Executor implements Responder {
   }
 
   #refuseLate({ request }: Start): void {
-    const error = new CloudsOverloadedError(messages.tooBusy(request.service));
-    this.#settle(request, refusalOf(request, error));
+    const { id, service, isOneWay, lastAttempt } = request;
+    const error = new CloudsOverloadedError(messages.tooBusy(service));
+    this.#settle(request, isOneWay ? undefined : refusalFrame(id, 0, error, lastAttempt));
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
   #isRepeated(from: string, [id, , attempt]: RequestFrame): boolean {
     const request = this.#running.get(id);
     if (request) {
-      request.repeat(from);
+      request.repeat(from, attempt);
       this.#goOn(request, from);
       return true;
     }
@@ -359,4 +365,9 @@ function cancelled({ service }: IncomingRequest): CloudsCancelledError {
 
 function refusalOf(request: IncomingRequest, error: CloudsError): string | undefined {
   return request.isOneWay ? undefined : refusalFrame(request.id, request.values, error);
+}
+
+/** For a caller that has come back for what it had cancelled, and cannot have it whole. */
+function cutOffFrame(request: IncomingRequest): string {
+  return refusalFrame(request.id, request.values, cancelled(request));
 }

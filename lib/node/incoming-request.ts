@@ -52,6 +52,10 @@ export class IncomingRequest {
   isSettled = false;
   /** @internal Whether the caller, having cancelled the request, has come back for its answer. */
   isRepeated = false;
+  /** @internal Whether a value was said that went nowhere, as the request was cancelled: what follows is not whole. */
+  hasDropped = false;
+  /** @internal The last one that came here, while this one waited or ran. */
+  lastAttempt: number;
 
   readonly #responder: Responder;
   #abort: AbortController | undefined;
@@ -71,7 +75,7 @@ export class IncomingRequest {
     this.service = event ?? registration.name;
     this.metadata = metadata === NO_METADATA ? undefined : metadata;
     this.isOneWay = attempt === ONE_WAY;
-    this.attempt = this.isOneWay ? 1 : attempt;
+    this.attempt = this.lastAttempt = this.isOneWay ? 1 : attempt;
     this.deadline = Date.now() + timeLeftMs - ageMs;
     this.#endsAt = performance.now() + timeLeftMs - ageMs;
     this.#responder = responder;
@@ -159,8 +163,9 @@ export class IncomingRequest {
   }
 
   /** @internal The caller has sent the request again: it has found no other node, or has a new inbox. */
-  repeat(from: string): void {
+  repeat(from: string, attempt: number): void {
     this.from = from;
+    this.lastAttempt = attempt;
     this.isRepeated = this.isCancelled;
   }
 

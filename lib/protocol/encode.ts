@@ -105,7 +105,7 @@ export function errorFrame(id: string, count: number, error: unknown, maxBytes: 
   return replyFrame(id, kind, count, errorJson(value, maxBytes));
 }
 
-/** `attempt`: which one is refused before it began. */
+/** `attempt`: which one is refused before it began. What is said later is the answer to all that come to this node. */
 export function refusalFrame(
   id: string,
   count: number,

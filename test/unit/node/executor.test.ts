@@ -517,6 +517,43 @@ describe('a call that arrives again', () => {
     for (const request of requests) request.result(6);
     expect((await sent()).replies).toHaveLength(1);
   });
+
+  it('after it was cancelled is no whole stream when a value was said in between', async () => {
+    const { executor, arrive, sent } = setUp();
+    const request = arrive([{}]);
+    executor.onCancel(['id']);
+    request.value(1);
+    arrive([{ attempt: 2 }]);
+    request.end();
+    expect((await sent()).replies).toMatchObject([
+      { kind: ReplyKind.REFUSAL, value: { code: CloudsErrorCode.CANCELLED } },
+    ]);
+  });
+
+  it('after its answer could not be sent is told so, whichever attempt that was', async () => {
+    const { arrive, sent } = setUp();
+    arrive([{}]).result('x'.repeat(MAX_PAYLOAD + 1));
+    await sent();
+    arrive([{ attempt: 2 }]);
+    const { replies } = await sent();
+    expect(replies).toMatchObject([{ value: { code: CloudsErrorCode.PAYLOAD_TOO_LARGE } }]);
+    expect(replies[0]!.value).not.toHaveProperty('attempt');
+  });
+
+  it('while it waits for its start, and is refused then, is told which attempt was refused', async () => {
+    const isSlow = ({ id }: IncomingRequest) => id.startsWith('slow');
+    const { requests, arrive, sent } = setUp({
+      handler: (request) => void (isSlow(request) && vi.advanceTimersByTime(600)),
+    });
+    arrive([{ id: 'slow 1' }, { id: 'slow 2' }, {}]);
+    arrive([{ attempt: 2 }]);
+    await turn();
+    await turn();
+    expect(requests.every(isSlow)).toBe(true);
+    expect((await sent()).replies).toMatchObject([
+      { id: 'id', value: { code: CloudsErrorCode.OVERLOADED, attempt: 2 } },
+    ]);
+  });
 });
 
 describe('a cancel', () => {
