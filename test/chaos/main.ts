@@ -93,7 +93,11 @@ async function main(): Promise<void> {
   // Those that have begun come to their end, so that nothing of them is left on the machine.
   // npm passes on a signal that the terminal has sent to all.
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => seeds.splice(0));
-  await Promise.all(Array.from({ length: Number(flags.jobs) }, work));
+  const jobs = Array.from({ length: Number(flags.jobs) }, () =>
+    work().finally(() => seeds.splice(0)),
+  );
+  await Promise.allSettled(jobs);
+  await Promise.all(jobs);
   results.sort((a, b) => a.seed - b.seed);
   const report = reportOf(results, seconds());
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');

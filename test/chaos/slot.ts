@@ -44,7 +44,11 @@ export class Slot {
     const plan: WorkerPlan = { ...this.plan, name, seed: this.dice.between(1, 2 ** 31) };
     const node = [process.execPath, '--unhandled-rejections=strict', '--expose-gc', PROGRAM];
     const [command, ...args] = [...this.prefix, ...node, JSON.stringify(plan)];
-    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    // In a group of its own: what ends the chaos is not to end its processes, which still have to say what they saw.
+    const child = spawn(command, args, {
+      detached: true,
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    });
     this.#child = child;
     let errors = '';
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
