@@ -239,6 +239,12 @@ export class Call extends WheelEntry {
     this.attemptEndsAt = mayOutlastDeadline ? idleAt : Math.min(idleAt, this.deadlineAt);
   }
 
+  /** Tells the node of its stream, if it has one, how much of it was consumed. */
+  reportConsumed(): void {
+    const { stream } = this;
+    if (stream) this.path.consumed(stream.place, this.id, stream.report());
+  }
+
   /** Whether the time between two values stands still, as those that have arrived are not consumed yet. */
   mayWaitForConsumer(now: number): boolean {
     const isInTime = this.plan.mayOutlastDeadline || now < this.deadlineAt;

@@ -260,6 +260,7 @@ export class Caller implements CallListener {
         return this.#moveOrFail(call, nodeLost(call, sender.nodeId));
       case ReplyKind.PROGRESS:
         if (frame[2] !== call.values) this.#onGap(call, sender);
+        else call.reportConsumed();
     }
   }
 
@@ -281,16 +282,14 @@ export class Caller implements CallListener {
   }
 
   #consume(call: Call, stream: IncomingStream): void {
-    if (stream.consume()) call.path.consumed(stream.place, call.id, stream.report());
+    if (stream.consume()) call.reportConsumed();
   }
 
   /** What was said of the stream may be lost as well as what came of it. */
   #ask(call: Call, incarnation: string): void {
     call.path.ask(incarnation, call.id);
-    const { stream } = call;
-    if (stream === undefined) return;
-    stream.place = incarnation;
-    call.path.consumed(incarnation, call.id, stream.report());
+    if (call.stream) call.stream.place = incarnation;
+    call.reportConsumed();
   }
 
   /** A node that was left may still answer, but not with the end of a stream that it was told to stop. */

@@ -42,6 +42,8 @@ import { withinRequest } from './request-scope.js';
 const WAITING_SHARE = 0.5;
 /** A caller that has lost its connection is back before that, if it comes back. */
 const CALLER_RETURN_MS = 2 * SECOND;
+/** Nor is one heard of whose host has vanished, though Redis still has its inbox; a frozen one may be back before that. */
+const CALLER_SILENCE_MS = 10 * SECOND;
 
 /** What the requests of one message share. */
 interface Delivery {
@@ -161,11 +163,14 @@ export class Executor implements Responder {
 
   /**
    * A stream that waits for room sends nothing, and would not notice that its caller is gone, or has given up without
-   * being heard. To be called now and then.
+   * being heard. A caller that is there answers. To be called now and then.
    */
   remindCallers(): void {
-    for (const { id, from, stream } of this.#running.values())
-      if (stream && !stream.hasRoom) this.outbox.reply(from, progressFrame(id, stream.sent));
+    for (const { id, from, stream } of this.#running.values()) {
+      if (stream === undefined || stream.hasRoom) continue;
+      if (stream.onReminded() >= CALLER_SILENCE_MS) this.cancel(id);
+      else this.outbox.reply(from, progressFrame(id, stream.sent));
+    }
   }
 
   // --- what handlers answer ---

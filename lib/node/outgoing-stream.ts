@@ -23,6 +23,8 @@ export class OutgoingStream {
   #onAllSent: (() => void) | undefined;
   /** When the caller was first found away, since it was last heard of. */
   #awaySince: number | undefined;
+  /** When the caller was first reminded, since it was last heard of. */
+  #remindedSince: number | undefined;
   #room: Promise<void> | undefined;
   #onRoom: (() => void) | undefined;
 
@@ -59,7 +61,14 @@ export class OutgoingStream {
 
   /** The caller was heard of. */
   onHeard(): void {
-    this.#awaySince = undefined;
+    this.#awaySince = this.#remindedSince = undefined;
+  }
+
+  /** The caller is reminded of the stream, and will say so. Returns for how long it has not, in ms. */
+  onReminded(): number {
+    const now = performance.now();
+    this.#remindedSince ??= now;
+    return now - this.#remindedSince;
   }
 
   /** The caller was not there to be told something. Returns for how long it has been away, in ms. */

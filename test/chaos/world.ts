@@ -99,7 +99,8 @@ export class World<R extends RedisServer = RedisServer> {
     try {
       await until('', async () => (wrong = await this.#wrongScores()) === undefined, SCORES_MS);
     } catch {
-      return wrong;
+      const running = await Promise.all(this.nodes.map((slot) => slot.report()));
+      return `${wrong}, running: ${running.map((report) => report?.running).join(' ')}`;
     }
     return undefined;
   }

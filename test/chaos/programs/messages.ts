@@ -45,6 +45,8 @@ export interface Report {
   readonly heapMiB: number;
   /** Timers, sockets and whatever else keeps a process alive. */
   readonly handles: number;
+  /** Requests that its handlers have not settled. */
+  readonly running: number;
   readonly outcomes: Readonly<Record<string, number>>;
   /** The longest wait for an end, in ms. */
   readonly longestMs: number;

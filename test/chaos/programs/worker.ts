@@ -69,7 +69,8 @@ function usage() {
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
   const handles = process.getActiveResourcesInfo().length;
-  return { rssMiB: rss / 2 ** 20, heapMiB: heapUsed / 2 ** 20, handles };
+  const { running } = node.stats;
+  return { rssMiB: rss / 2 ** 20, heapMiB: heapUsed / 2 ** 20, handles, running };
 }
 
 function block(ms: number): void {

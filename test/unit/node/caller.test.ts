@@ -1140,6 +1140,14 @@ describe('what was consumed of a stream', () => {
     expect(all.path.reported).toEqual([[A, all.call.id, REPORT_AFTER]]);
   });
 
+  it('is told again when the node says that it waits, which shows it that the caller is there', () => {
+    const all = setUp();
+    all.place(all.call);
+    arrive(all, 3);
+    all.reply(all.call, ReplyKind.PROGRESS, undefined, { count: 3 });
+    expect(all.path.reported).toEqual([[A, all.call.id, 3]]);
+  });
+
   it('is told again on a new connection, and to the new inbox of its node', () => {
     const all = setUp();
     const { caller, call, path, place } = all;

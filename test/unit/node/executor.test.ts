@@ -304,6 +304,19 @@ describe('a request', () => {
     ]);
   });
 
+  it('whose stream waits for room is stopped when its caller does not answer reminders for 10 s', async () => {
+    const { executor, arrive } = setUp();
+    const [silent, alive] = [arrive([{ id: 'silent' }]), arrive([{ id: 'alive' }])];
+    for (const request of [silent, alive]) for (let i = 0; i <= WINDOW; i++) request.value(i);
+    for (let second = 0; second <= 10; second++) {
+      expect(silent.isCancelled).toBe(false);
+      executor.remindCallers();
+      executor.onConsumed([['alive', 0]]);
+      await pass(1000);
+    }
+    expect([silent.isCancelled, alive.isCancelled]).toEqual([true, false]);
+  });
+
   it('whose stream has a value that is too large is stopped and answered with an error', async () => {
     const { arrive, sent } = setUp();
     const request = arrive([{}]);
