@@ -17,17 +17,19 @@ ARGV[5]    number of the beat, JSON; with a seal around it, if the node has a ke
 ARGV[6..]  per set three: the mark at the end of its members, its free capacity if it is missing, and the
            name of the service if it takes events, else ''
 
-Output     how many subscribers got the probe; 0 means that the incarnation is deaf
+Output     how many subscribers got the probe; 0 means that the incarnation is deaf, or that a later one has
+           registered: nothing was written
 ]]
 --@include points
 --@include subscriptions
+--@include successor
 
 local FIRST_SET, ARGUMENTS_PER_SET, FIRST_ARGUMENT = 3, 3, 6
 local HALF = 0.5
 local YOUNGEST_OF_THE_LAST_PERIOD = (PERIOD - 1) / PERIOD
 
 local deaf = redis.call('PUBSUB', 'NUMSUB', ARGV[2])[2] == 0
-if deaf then return 0 end
+if deaf or hasSuccessor(KEYS[1], ARGV[1]) then return 0 end
 
 local fractionNow = scoreOf(0, ticks)
 

@@ -15,15 +15,18 @@ ARGV[5]    ms that the entry lives without a heartbeat
 ARGV[6..]  per set three: the mark at the end of its members, its free capacity, and the name of the service
            if it takes events, else ''
 
-Output     Redis's clock in ms; or NOT_SUBSCRIBED: nobody listens on the inbox, nothing was written
+Output     Redis's clock in ms; or NOT_SUBSCRIBED: nobody listens on the inbox, or a later incarnation has
+           registered; nothing was written
 ]]
 --@include points
 --@include subscriptions
+--@include successor
 
 local NOT_SUBSCRIBED = 0
 local FIRST_SET, ARGUMENTS_PER_SET, FIRST_ARGUMENT = 3, 3, 6
 
 if redis.call('PUBSUB', 'NUMSUB', ARGV[2])[2] == 0 then return NOT_SUBSCRIBED end
+if hasSuccessor(KEYS[1], ARGV[1]) then return NOT_SUBSCRIBED end
 
 for i = FIRST_SET, #KEYS do
   local argument = FIRST_ARGUMENT + (i - FIRST_SET) * ARGUMENTS_PER_SET

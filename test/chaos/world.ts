@@ -167,7 +167,7 @@ export class World<R extends RedisServer = RedisServer> {
         found.set(flat[i]!.split('.')[0]!, Math.floor(Number(flat[i + 1])));
       const isRight =
         flat.length === 2 * living.length && living.every((id) => found.get(id) === capacity);
-      if (!isRight) return `${service}: ${JSON.stringify([...found])}, alive: ${living.join(' ')}`;
+      if (!isRight) return `${service}: ${flat.join(' ')}, alive: ${living.join(' ')}`;
     }
     return undefined;
   }

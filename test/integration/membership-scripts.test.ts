@@ -185,6 +185,28 @@ describe('the leave script', () => {
   });
 });
 
+describe('what comes late, after the next incarnation of its node', () => {
+  it.each([
+    ['a heartbeat', (services: Services) => beat(services)],
+    ['a registration', (services: Services) => register(services)],
+  ])('changes nothing: %s', async (_, come) => {
+    const entry = '{"incarnation":"me.10"}';
+    await put('a', 'me.10', 1000);
+    await cloud.admin.set(cloud.keys.node('me'), entry);
+    expect(await come({ a: ['', 1000] })).toBe(0);
+    expect(await cloud.members('a')).toEqual(['me.10']);
+    expect(await cloud.admin.get(cloud.keys.node('me'))).toBe(entry);
+  });
+
+  it('is no matter for the same one, nor for one that follows', async () => {
+    for (const number of [1, 2]) {
+      await cloud.admin.set(cloud.keys.node('me'), `{"incarnation":"me.${number}"}`);
+      expect(await beat({ a: ['', 1000] })).toBe(1);
+      expect(Number(await register({ a: ['', 1000] }))).toBeGreaterThan(0);
+    }
+  });
+});
+
 describe('the beat script', () => {
   it('sends the scores, in the order of the services, with the number and the time', async () => {
     await put('a', 'me.2', 990.25);
