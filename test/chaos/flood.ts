@@ -1,17 +1,10 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import type { Fault } from './faults.js';
 import type { SingleRedis } from './single-redis.js';
 
-const KIBIBYTE = 1024;
-const MEBIBYTE = 1024 * KIBIBYTE;
-/** How many frames of how many bytes, smaller ones first. Redis drops a subscriber for which 32 MiB wait. */
-const FRAMES: readonly (readonly [count: number, bytes: number])[] = [
-  [1000, 1],
-  [1000, KIBIBYTE],
-  [16, MEBIBYTE],
-  [2, 8 * MEBIBYTE],
-  [1, 31 * MEBIBYTE],
-  [1, 40 * MEBIBYTE],
-];
+const FLOODER = fileURLToPath(new URL('./programs/flooder.js', import.meta.url));
 
 export const FLOOD = 'frozen node flooded';
 
@@ -23,7 +16,7 @@ export const flood: Fault<SingleRedis> = {
     const inbox = await world.inboxOf(slot);
     slot.signal('SIGSTOP');
     try {
-      if (inbox !== undefined) await fill(world.redis, inbox);
+      if (inbox !== undefined) await fill(world.redis.url, inbox);
       await wait(dice.between(500, 2000));
     } finally {
       slot.signal('SIGCONT');
@@ -31,13 +24,10 @@ export const flood: Fault<SingleRedis> = {
   },
 };
 
-/** Until nobody listens there any more. */
-async function fill({ admin }: SingleRedis, inbox: string): Promise<void> {
-  for (const [count, bytes] of FRAMES) {
-    const frame = Buffer.alloc(bytes, '[');
-    const published = Array.from({ length: count }, () => admin.publish(inbox, frame));
-    // Another fault may take Redis away meanwhile.
-    const receivers = await Promise.all(published).catch(() => [0]);
-    if (receivers.includes(0)) return;
-  }
+/** In a process of its own: the proxies of all places live in this one, and would stand still. */
+async function fill(url: string, inbox: string): Promise<void> {
+  const flooder = spawn(process.execPath, [FLOODER, url, inbox], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  await once(flooder, 'exit');
 }

@@ -26,6 +26,11 @@ export class SingleRedis implements RedisServer {
     return new SingleRedis(await startPrivateRedis({ args: USER }));
   }
 
+  /** Past all proxies. */
+  get url(): string {
+    return this.server.url;
+  }
+
   async openWay(): Promise<Way> {
     const host = canMakeNamespaces() ? NetworkNamespace.create() : undefined;
     if (host) this.hosts.push(host);

@@ -23,14 +23,22 @@ function tryNamespace(): boolean {
   }
 }
 
+/** Other processes make some, too. Two ways to one network would lead astray. */
+function freeSubnet(): string {
+  for (;;) {
+    const subnet = `10.${randomInt(200, 256)}.${randomInt(256)}`;
+    const taken = run('-o', 'address', 'show', 'to', `${subnet}.0/24`);
+    if (taken.length === 0) return subnet;
+  }
+}
+
 /** A network of its own, joined to this one by a cable that can be cut without anybody being told. */
 export class NetworkNamespace {
   readonly #cable = randomId()
     .slice(0, 8)
     .replace(/[^A-Za-z0-9]/g, 'x');
   readonly name = `clouds-${this.#cable}`;
-  /** One of many, as other processes make some too. */
-  readonly #subnet = `10.${randomInt(200, 256)}.${randomInt(256)}`;
+  readonly #subnet = freeSubnet();
 
   #isVanished = false;
 
