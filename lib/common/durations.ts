@@ -21,3 +21,22 @@ export async function within(limitMs: number, work: Promise<unknown>): Promise<v
     clearTimeout(timer);
   }
 }
+
+/**
+ * What becomes of `work`. Calls `onSilent` once when that is not known after `limitMs`. Timers run before sockets
+ * are read: after a pause of the process what it waits for may be there already.
+ */
+export async function watched<T>(
+  work: Promise<T>,
+  limitMs: number,
+  onSilent: () => void,
+): Promise<T> {
+  let immediate: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => (immediate = setImmediate(onSilent)), limitMs);
+  try {
+    return await work;
+  } finally {
+    clearTimeout(timer);
+    clearImmediate(immediate);
+  }
+}

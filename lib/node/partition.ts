@@ -1,4 +1,4 @@
-import { SECOND, within } from '../common/durations.js';
+import { SECOND, watched, within } from '../common/durations.js';
 import { CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { ResolvedOptions } from '../common/options.js';
@@ -178,11 +178,11 @@ export class Partition implements CallPath, Identity {
     this.#clock.reset();
     this.#generation++;
     const generation = this.#generation;
-    await this.redis.subscribe(this.inbox);
+    await this.#answered(this.redis.subscribe(this.inbox));
     // What settled since the last incarnation ended is not among what runs, and gives nothing back.
     for (const registration of this.registry.all()) registration.restartCount();
     this.#outbox.forgetPoints();
-    await this.#enter();
+    await this.#answered(this.#enter());
     if (generation !== this.#generation || !this.redis.isUp || this.#isClosing) return;
     this.#isOpen = true;
     this.#openedAt = performance.now();
@@ -191,6 +191,11 @@ export class Partition implements CallPath, Identity {
     this.subscriptions.resume();
     this.calls.placed.onPathOpened(this);
     if (this.calls.inFlight > 0) this.#watch.start();
+  }
+
+  /** The heartbeat, which finds out that a connection is dead, begins when the partition is open. */
+  #answered(step: Promise<void>): Promise<void> {
+    return watched(step, MISSED_BEATS * this.options.heartbeatMs, () => this.redis.reset());
   }
 
   /** An entry whose answer is lost with the connection may have happened. */

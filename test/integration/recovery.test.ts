@@ -116,4 +116,21 @@ describe('how long it takes', () => {
       await one.close();
     },
   );
+
+  it('the same while the node enters its services', async () => {
+    proxy = await Proxy.start(cloud.url);
+    const redis = { url: proxy.url, connectionName: cloud.prefix };
+    const node = await cloud.connected({ redis });
+    await node.register('work', () => 1);
+    proxy.loseRepliesFrom('evalsha');
+    proxy.cut();
+    await until('the connection is gone', () => !node.isConnected);
+
+    const ms = await timeOf(until('it is back', () => node.isConnected));
+
+    measured('half-open connection of a node that enters', ms);
+    expect(ms).toBeLessThan(PATIENCE * 5000);
+    expect(await node.send('work')).toBe(1);
+    await node.close();
+  });
 });

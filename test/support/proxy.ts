@@ -17,6 +17,7 @@ export class Proxy {
   readonly #target: { host: string; port: number };
   #isRefusing = false;
   #isStalled = false;
+  #lastWord: string | undefined;
   #shape: Shape = {};
 
   private constructor(targetUrl: string) {
@@ -52,6 +53,11 @@ export class Proxy {
   /** From now on requests get through and answers do not, until the connection is cut. */
   loseReplies(): void {
     for (const pair of this.#pairs) pair.isMute = true;
+  }
+
+  /** The same for the connection on which `word` is next sent, from then on. */
+  loseRepliesFrom(word: string): void {
+    this.#lastWord = word;
   }
 
   /** Cuts everything, and lets nobody in until `accept`. */
@@ -99,7 +105,10 @@ export class Proxy {
     this.#pairs.add(pair);
     client.setNoDelay(true);
     server.setNoDelay(true);
-    this.#relay(client, server, (chunk) => there.push(chunk));
+    this.#relay(client, server, (chunk) => {
+      if (this.#isLastWord(chunk)) pair.isMute = true;
+      there.push(chunk);
+    });
     this.#relay(server, client, (chunk) => pair.isMute || back.push(chunk));
     const end = () => {
       this.#pairs.delete(pair);
@@ -108,6 +117,12 @@ export class Proxy {
     };
     for (const socket of [client, server]) socket.on('error', end).on('close', end);
     if (this.#isStalled) this.#hold(pair);
+  }
+
+  #isLastWord(chunk: Buffer): boolean {
+    if (this.#lastWord === undefined || !chunk.includes(this.#lastWord)) return false;
+    this.#lastWord = undefined;
+    return true;
   }
 
   /** Who reads nothing is sent nothing more, as in a network: what is left waits with the sender. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { CloudsErrorCode } from '../../../lib/common/errors.js';
 import { parseOptions } from '../../../lib/common/parse-options.js';
 import type { IncomingRequest } from '../../../lib/node/incoming-request.js';
@@ -86,6 +86,21 @@ describe('a partition', () => {
     node.requests.forEach((request) => request.result(1));
     expect(await node.points()).toBe(3);
     await node.partition.close();
+  });
+
+  it('drops a connection on which Redis does not say that it lets it in', async () => {
+    const node = setUp();
+    const { redis, partition } = node;
+    const reset = vi.spyOn(redis, 'reset');
+    redis.isUp = true;
+    const opening = partition.open();
+    await pass(2999);
+    expect(reset).not.toHaveBeenCalled();
+    await pass(10);
+    expect(reset).toHaveBeenCalledOnce();
+    only(redis.takeScripts('register')).answer(1);
+    await opening;
+    await partition.close();
   });
 
   it('does not return points of an incarnation that is over', async () => {
