@@ -1,6 +1,6 @@
 import { CloudsClosedError, CloudsDisconnectedError, CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { type Link, reasonOf } from '../redis/link.js';
+import { isRedisReply, type Link, reasonOf } from '../redis/link.js';
 import type { Partition } from './partition.js';
 
 type State = 'idle' | 'connecting' | 'connected' | 'closing';
@@ -67,8 +67,7 @@ export class Session {
   async #connect(): Promise<void> {
     this.#state = 'connecting';
     try {
-      await this.link.open();
-      await this.#opening;
+      await this.#openFirst(performance.now() + this.link.openMs);
     } catch (error) {
       if (this.#state !== 'connecting') throw new CloudsClosedError(messages.closed());
       throw this.#abortConnect(error as Error);
@@ -78,13 +77,30 @@ export class Session {
     this.listener.onConnected();
   }
 
+  /** A connection that breaks before the partitions are open is one that was not made. */
+  async #openFirst(end: number): Promise<void> {
+    await this.link.open(end - performance.now());
+    try {
+      await this.#opening;
+    } catch (error) {
+      const isCut = !(error instanceof CloudsError) && !isRedisReply(error);
+      if (!isCut || this.#state !== 'connecting') throw error;
+      this.#hangUp();
+      return this.#openFirst(end);
+    }
+  }
+
+  #hangUp(): void {
+    this.link.close();
+    for (const partition of this.partitions) partition.down();
+  }
+
   /** Returns what the caller of `connect()` is told. */
   #abortConnect(cause: Error): CloudsError {
     const error = this.#connectError(cause);
     this.#connecting = undefined;
     this.#state = 'idle';
-    this.link.close();
-    for (const partition of this.partitions) partition.down();
+    this.#hangUp();
     this.listener.onConnectFailed(error);
     return error;
   }

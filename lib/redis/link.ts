@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { Redis, type RedisOptions, ReplyError } from 'ioredis';
-import { CloudsDisconnectedError } from '../common/errors.js';
+import { CloudsDisconnectedError, CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
@@ -99,7 +99,8 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   constructor(
     private readonly options: CloudsRedisOptions,
-    private readonly openMs: number,
+    /** How long it tries to get its first connection. */
+    readonly openMs: number,
   ) {
     super();
     this.address = addressOf(options);
@@ -132,15 +133,15 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   }
 
   /**
-   * Connects, and stays connected until `close()`.
+   * Connects, and stays connected until `close()`. Tries for `limitMs`.
    * @throws CloudsDisconnectedError if there is no connection in time, or Redis refuses it.
    * @throws CloudsBadOptionsError if the server is too old.
    */
-  async open(): Promise<void> {
+  async open(limitMs = this.openMs): Promise<void> {
     const client = this.#createClient();
     this.#client = client;
     try {
-      await this.#firstConnection(client);
+      await this.#firstConnection(client, limitMs);
     } catch (error) {
       this.close();
       throw error;
@@ -318,7 +319,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
    * The driver tells nothing when it is closed between two attempts: `close()` has to end this itself. Can go
    * when it tells `end`.
    */
-  #firstConnection(client: Redis): Promise<void> {
+  #firstConnection(client: Redis, limitMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let lastError: Error | undefined;
       const settle = (error?: Error | void) => {
@@ -330,11 +331,12 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       };
       const giveUp = () => settle(this.#cannotConnect(lastError));
       const onError = (error: Error) => {
+        if (error instanceof CloudsError) return settle(error);
         lastError = withoutArguments(error);
         if (REFUSED.test(error.message)) settle(this.#connectRefused(error));
       };
-      const onReady = () => void this.#checkVersion(client).then(settle, settle);
-      const timer = setTimeout(giveUp, this.openMs);
+      const onReady = () => void this.#checkVersion(client).then(settle, onError);
+      const timer = setTimeout(giveUp, limitMs);
       this.#abortOpening = giveUp;
       client.on('error', onError).on('ready', onReady);
       // Its rejection repeats what the error event says; the retries go on.
@@ -349,7 +351,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     } catch (error) {
       // A user that may not ask cannot be refused for the answer.
       if (isRedisReply(error)) return;
-      throw this.#cannotConnect(error as Error);
+      throw error;
     }
     checkServerVersion(info, this.address);
   }

@@ -10,7 +10,7 @@ export function reportOf(results: readonly ScenarioResult[], seconds: number): s
   const violations = sum(results, (one) => one.violations.length);
   const failures = sum(results, (one) => one.failures.length);
   const lines = [
-    `seeds        ${results.map(({ seed }) => seed).join(' ')}`,
+    `seeds        ${seedsOf(results)}`,
     `time         ${Math.round(seconds)} s`,
     `calls        ${calls}`,
     `moved        ${sum(results, (one) => one.moved)}`,
@@ -26,6 +26,12 @@ export function reportOf(results: readonly ScenarioResult[], seconds: number): s
     ...table(total(results.map((one) => one.faults))),
   ];
   return [...lines, ...results.flatMap(wrongOf)].join('\n');
+}
+
+/** They follow each other. */
+function seedsOf(results: readonly ScenarioResult[]): string {
+  const seeds = results.map(({ seed }) => seed);
+  return `${seeds.length}, from ${Math.min(...seeds)} to ${Math.max(...seeds)}`;
 }
 
 /** What a flood of a frozen node costs the others, if one was seen often enough to say. */

@@ -4,8 +4,9 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { PrivateRedis } from '../../tools/redis.mjs';
 import { startPrivateRedis } from '../../tools/redis.mjs';
 import { withRedis } from '../../tools/redis/resp.mjs';
-import { useCloud } from '../support/cloud.js';
+import { FAST_BEAT, useCloud } from '../support/cloud.js';
 import { closedPort, FakeRedis } from '../support/fake-redis.js';
+import { Proxy } from '../support/proxy.js';
 import { outcome, rejection, timeOf, until } from '../support/wait.js';
 
 const cloud = useCloud();
@@ -18,8 +19,8 @@ afterEach(async () => {
   }
 });
 
-async function fake(version: string | undefined): Promise<FakeRedis> {
-  const server = await FakeRedis.start(version);
+async function fake(info: string | undefined, lastWord?: string): Promise<FakeRedis> {
+  const server = await FakeRedis.start(info, lastWord);
   cleanups.push(() => server.close());
   return server;
 }
@@ -82,6 +83,44 @@ describe('connect()', () => {
     await connecting;
 
     expect(node.isConnected).toBe(true);
+  });
+
+  it('tries again when the connection breaks, or goes dead, before the node is in its services', async () => {
+    const proxy = await Proxy.start(cloud.url);
+    cleanups.push(() => proxy.close());
+    const node = cloud.node({ redis: { url: proxy.url }, ...FAST_BEAT });
+    proxy.loseRepliesFrom('evalsha');
+
+    await node.register('work', () => 1);
+
+    expect(await node.send('work')).toBe(1);
+  });
+
+  it('gives up after connectTimeout when each connection goes dead then', async () => {
+    const { port } = await fake('redis_version:7.0.0', 'SUBSCRIBE');
+    const node = cloud.node({ redis: { port }, connectTimeout: 1000, ...FAST_BEAT });
+
+    const connecting = node.connect();
+    const ms = await timeOf(connecting);
+
+    expect(await rejection(connecting)).toMatchObject({
+      code: 'CLOUDS_DISCONNECTED',
+      message: expect.stringContaining(
+        `no connection to Redis at 127.0.0.1:${port} within 1000 ms`,
+      ),
+    });
+    expect(ms).toBeGreaterThan(990);
+  });
+
+  it('ends the attempt when the node is closed meanwhile', async () => {
+    const server = await fake('redis_version:7.0.0', 'SUBSCRIBE');
+    const node = cloud.node({ redis: { port: server.port }, ...FAST_BEAT });
+    const connecting = rejection(node.connect());
+    await until('it tries for the second time', () => server.accepted === 2);
+
+    await node.close();
+
+    expect(await connecting).toMatchObject({ code: 'CLOUDS_CLOSED' });
   });
 
   it('fails at once, saying why, when the password is wrong; and does not show it', async () => {

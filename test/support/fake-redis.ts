@@ -18,12 +18,16 @@ export class FakeRedis {
   /** How many connections there have been. */
   accepted = 0;
 
-  private constructor(private readonly info: string | undefined) {
+  private constructor(
+    private readonly info: string | undefined,
+    /** From this command on a connection gets no answers. */
+    private readonly lastWord?: string,
+  ) {
     this.#server = net.createServer((socket) => this.#onConnection(socket));
   }
 
-  static async start(info: string | undefined): Promise<FakeRedis> {
-    const fake = new FakeRedis(info);
+  static async start(info: string | undefined, lastWord?: string): Promise<FakeRedis> {
+    const fake = new FakeRedis(info, lastWord);
     fake.#server.listen(0, '127.0.0.1');
     await once(fake.#server, 'listening');
     return fake;
@@ -46,8 +50,12 @@ export class FakeRedis {
     socket.on('close', () => this.#sockets.delete(socket));
     socket.on('error', () => undefined);
     if (this.info === undefined) return;
+    let isSilent = false;
     socket.on('data', (chunk) => {
-      for (const command of commandsIn(chunk.toString())) socket.write(this.#answer(command));
+      for (const command of commandsIn(chunk.toString())) {
+        isSilent ||= command === this.lastWord;
+        if (!isSilent) socket.write(this.#answer(command));
+      }
     });
   }
 
