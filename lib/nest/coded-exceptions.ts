@@ -6,13 +6,13 @@ import { CloudsContext } from './clouds.context.js';
 
 /** What an `RpcException` with a `code` sends. */
 interface CodedObject {
-  readonly code: string;
+  readonly code: string | number;
   readonly [field: string]: unknown;
 }
 
 /** Whether this is what an `RpcException` with a `code` has sent, which is an object and no Error. */
 export function isCodedObject(error: unknown): error is CodedObject {
-  return isPlainObject(error) && typeof error.code === 'string';
+  return isPlainObject(error) && isCode(error.code);
 }
 
 /**
@@ -28,7 +28,7 @@ export class RemoteRpcException extends RpcException {
     // Nest keeps it there, where what was sent may have something else, and JSON would have it twice.
     Reflect.deleteProperty(this, 'error');
     const { message, name } = sent;
-    if (typeof message !== 'string') this.message = sent.code;
+    if (typeof message !== 'string') this.message = String(sent.code);
     if (typeof name === 'string') this.name = name;
     takeOver(this, sent);
   }
@@ -62,12 +62,17 @@ export function codedObjectOf(exception: unknown): CodedObject | undefined {
 
 function codedFieldsOf(exception: object): CodedObject | undefined {
   const { code, details, retryable } = exception as Record<string, unknown>;
-  if (typeof code !== 'string') return undefined;
+  if (!isCode(code)) return undefined;
   return {
     code,
     ...(details !== undefined && { details }),
     ...(retryable !== undefined && { retryable }),
   };
+}
+
+/** Those of gRPC and HTTP are numbers. */
+function isCode(code: unknown): code is CodedObject['code'] {
+  return typeof code === 'string' || typeof code === 'number';
 }
 
 let areCodesKept = false;

@@ -61,7 +61,8 @@ export class ServerPackets {
     // Cancelled while it was read. Whoever has come back for its answer is to have it.
     if (!request.isWanted) return request.end();
     const { data } = packet;
-    const metadata = packet.metadata ?? request.metadata;
+    request.metadata = packet.metadata ?? request.metadata;
+    const { metadata } = request;
     handle(standIn({ request, data, metadata }, this.#responder(request)));
   }
 

@@ -42,7 +42,8 @@ export class StreamReplies {
     const stoppable$ = new Observable<unknown>((own) => {
       this.#source = own;
       this.request.onCancel(stop);
-      values$.subscribe(own);
+      // Cancelled while the handler made it: nothing is to begin that nobody waits for.
+      if (!own.closed) values$.subscribe(own);
     });
     stoppable$.subscribe({
       next: (value) => this.#next(value),

@@ -35,7 +35,8 @@ export class IncomingRequest {
   readonly data: unknown;
   /** The name of the service; of an event its own, although the handler may be that of a wildcard. */
   readonly service: string;
-  readonly metadata: Metadata | undefined;
+  /** As it came, or as a deserializer of the application has read it. Calls in the handler take it over. */
+  metadata: Metadata | undefined;
   /** From 1; how many nodes, with this one, the caller has tried. */
   readonly attempt: number;
   readonly isOneWay: boolean;

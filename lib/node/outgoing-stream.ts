@@ -2,7 +2,7 @@ import type { Text } from '../protocol/text.js';
 import { SizeLog, WINDOW, WINDOW_BYTES } from './stream-window.js';
 
 /** What may be held of one stream, whose source does not wait for room. */
-export const MAX_HELD = 10_000;
+export const MAX_HELD = 100_000;
 export const MAX_HELD_LENGTH = 16 * 1024 * 1024;
 
 /**

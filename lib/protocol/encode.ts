@@ -14,6 +14,8 @@ import { joinTexts, type Text, wrapText } from './text.js';
 
 /** What is left of an error that cannot be sent as it is, in characters. */
 const MAX_ERROR_TEXT = 1000;
+/** What is said of an error of which not all can be written. */
+const ESSENTIAL = ['name', 'message', 'status', 'code', 'retryable', 'node'];
 
 /** The constant part of a request batch; the script writes what stands before and behind it. */
 export function requestHeader(from: string, service: string): string {
@@ -152,14 +154,35 @@ function errorProperties(error: Error): Record<string, unknown> {
   return { ...own, name: error.name, message: error.message };
 }
 
-/** An error must arrive even if what hangs on it cannot be written: then its text alone does. */
+/** An error must arrive even if what hangs on it cannot be written: then what it is does. */
 function errorJson(value: unknown, maxBytes: number): Text {
   try {
     return encodeData(value, maxBytes) || 'null';
   } catch {
-    const message = value instanceof Object && 'message' in value ? value.message : value;
-    const text =
-      message instanceof Object ? 'an error that cannot be written as JSON' : textOf(message);
-    return JSON.stringify(text.slice(0, MAX_ERROR_TEXT));
+    const isObject = typeof value === 'object' && value !== null;
+    return JSON.stringify(isObject ? essenceOf(value) : shortened(textOf(value)));
   }
+}
+
+function essenceOf(error: object): Record<string, unknown> {
+  const essence: Record<string, unknown> = { message: 'an error that cannot be written as JSON' };
+  for (const name of ESSENTIAL) {
+    const property = readable(error, name);
+    if (typeof property === 'string') essence[name] = shortened(property);
+    else if (typeof property === 'boolean' || Number.isFinite(property)) essence[name] = property;
+  }
+  return essence;
+}
+
+/** A getter may be what cannot be written. */
+function readable(error: object, name: string): unknown {
+  try {
+    return Reflect.get(error, name);
+  } catch {
+    return undefined;
+  }
+}
+
+function shortened(text: string): string {
+  return text.slice(0, MAX_ERROR_TEXT);
 }

@@ -31,6 +31,9 @@ const SAID = {
 /** As an `HttpException` has it. */
 const REFUSED = { code: 'REFUSED', message: 'no', error: 'Bad Request', statusCode: 400 };
 
+/** As gRPC has it. */
+const NUMBERED = { code: 5, message: 'not found', retryable: true };
+
 class OutOfStock extends RpcException {
   readonly code = SAID.code;
   readonly details = SAID.details;
@@ -53,6 +56,16 @@ class StockController {
   @MessagePattern('error')
   error(): never {
     throw new RpcException(REFUSED);
+  }
+
+  @MessagePattern('number')
+  number(): never {
+    throw new RpcException(NUMBERED);
+  }
+
+  @MessagePattern('details that JSON has no words for')
+  unwritable(): never {
+    throw new RpcException({ ...SAID, details: { sku: 1n } });
   }
 
   @MessagePattern('without a message')
@@ -187,10 +200,23 @@ describe('an RpcException with a code', () => {
     assert.deepEqual(error.getError(), said);
   });
 
+  it('loses no more than its details when they cannot be written', async () => {
+    const pattern = 'details that JSON has no words for';
+    const { code, message, retryable } = SAID;
+    for (const error of [await seen(pattern), await seen('awaits', { pattern })]) {
+      assert.ok(error instanceof RpcException);
+      assert.deepEqual({ ...error }, { code, message, retryable, node: await nodeOfStock() });
+    }
+  });
+
   for (const how of ['awaits', 'returns', 'loops', 'awaits, filtered', 'wraps', 'two hops']) {
     it(`goes on as it is through a handler that ${how}`, async () => {
       const node = await nodeOfStock();
-      for (const [pattern, said] of Object.entries({ object: SAID, error: REFUSED })) {
+      for (const [pattern, said] of Object.entries({
+        object: SAID,
+        error: REFUSED,
+        number: NUMBERED,
+      })) {
         const error = await seen(how, { pattern });
         assert.ok(error instanceof RpcException);
         assert.deepEqual({ ...error }, { ...said, node });

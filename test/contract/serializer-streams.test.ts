@@ -15,7 +15,7 @@ import { gate, until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
 
 const WINDOW = 1024;
-const MAX_HELD = 10_000;
+const MAX_HELD = 100_000;
 /** One that waits for room, and one on its way. */
 const FEW = 2;
 const MANY = 100_000;

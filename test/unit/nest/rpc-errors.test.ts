@@ -29,7 +29,11 @@ describe('what an RpcException sends', () => {
       { status: 'error', message: 'no' },
       { status: 'error', message: 'no' },
     ],
-    [{ code: 7 }, { code: 7 }],
+    [
+      { code: 7, message: 'of gRPC' },
+      { code: 7, message: 'of gRPC', node: 'n' },
+    ],
+    [{ code: { of: 'an application' } }, { code: { of: 'an application' } }],
     ['text', 'text'],
     [null, null],
   ])('of %j is %j', (error, sent) => {

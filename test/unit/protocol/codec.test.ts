@@ -169,6 +169,10 @@ describe('a reply', () => {
   });
 });
 
+function unwritable(): never {
+  throw new Error('a getter that throws');
+}
+
 describe('an Error on the wire', () => {
   const valuesOf = (...frames: string[]) => reply(...frames).frames.map(([, , , value]) => value);
 
@@ -188,12 +192,17 @@ describe('an Error on the wire', () => {
     expect(failure(ID, 0, error)).not.toContain('secret place');
   });
 
-  it('arrives with its text when what hangs on it cannot be written', () => {
-    const error = Object.assign(new Error('no'), { big: 1n });
-    expect(valuesOf(failure(ID, 0, error))).toEqual(['no']);
-    const circle: Record<string, unknown> = { message: 'round' };
+  it('arrives as what it is when what hangs on it cannot be written', () => {
+    const error = Object.assign(new TypeError('no'), { code: 'A', retryable: true, big: 1n });
+    expect(valuesOf(failure(ID, 0, error))).toEqual([
+      { name: 'TypeError', message: 'no', code: 'A', retryable: true },
+    ]);
+    const circle: Record<string, unknown> = { message: 'round', code: 5, status: {} };
     circle.self = circle;
-    expect(valuesOf(failure(ID, 0, circle))).toEqual(['round']);
+    expect(valuesOf(failure(ID, 0, circle))).toEqual([{ message: 'round', code: 5 }]);
+    const trap = { message: 'x'.repeat(LIMIT), code: NaN };
+    Object.defineProperty(trap, 'status', { enumerable: true, get: () => unwritable() });
+    expect(valuesOf(failure(ID, 0, trap))).toEqual([{ message: 'x'.repeat(1000) }]);
     expect(valuesOf(failure(ID, 0, 10n))).toEqual(['10']);
   });
 
