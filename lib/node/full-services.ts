@@ -1,6 +1,6 @@
 import { jittered } from '../common/durations.js';
 import { isLarge } from './batch.js';
-import type { Call, CallPath } from './call.js';
+import type { Call } from './call.js';
 import type { RoomListener } from './ports.js';
 
 const FIRST_PAUSE_MS = 10;
@@ -53,10 +53,9 @@ export class FullServices implements RoomListener {
     if (!isWaitedBehind) this.#services.get(service)?.sendNext();
   }
 
-  onTurn(name: string, path: CallPath): void {
-    const service = this.#services.get(name);
-    if (service) service.sendNext();
-    else path.leaveLine(name);
+  /** Whoever has no call that waits has left the line, and passed on its turn. */
+  onTurn(name: string): void {
+    this.#services.get(name)?.sendNext();
   }
 
   /** A node has the call. */

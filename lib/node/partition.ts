@@ -246,7 +246,9 @@ export class Partition implements CallPath, Identity {
     if (this.#isOpen) await this.#dispatcher.allKnown();
     await this.#outbox.flushed();
     if (!this.#isOpen || !this.redis.isUp) return;
-    const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
+    const keys = [this.#keys.node(this.nodeId)];
+    // What an earlier connection has left on the way must find it.
+    if (this.#generation === 1) keys.push(this.#keys.fence(this.nodeId));
     try {
       const deleted = this.redis.pipeline([['del', ...keys]]);
       await Promise.all([deleted, this.redis.unsubscribe(this.inbox)]);
@@ -345,7 +347,7 @@ export class Partition implements CallPath, Identity {
       case MessageKind.WINDOW:
         return this.#executor.onConsumed(message.consumed);
       case MessageKind.ROOM:
-        return this.calls.full.onTurn(message.service, this);
+        return this.calls.full.onTurn(message.service);
       case MessageKind.FAREWELL:
         return this.#membership.onFarewell(message.token);
     }

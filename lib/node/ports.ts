@@ -7,7 +7,7 @@ export interface RoomListener {
   /** How many wait for this service. */
   sizeOf(service: string): number;
   /** The service has room, and it is the turn of this process. */
-  onTurn(service: string, path: CallPath): void;
+  onTurn(service: string): void;
 }
 
 /** What a dispatcher tells about the calls it was given. `attempt` is the one that was dispatched. */

@@ -195,9 +195,8 @@ function isConsumed(item: unknown): item is Consumed {
 
 function readProbe(parts: unknown[]): Message | undefined {
   const [, , redisMs, beat, scores] = parts;
-  if (typeof redisMs !== 'number' || typeof beat !== 'number' || !Array.isArray(scores))
-    return undefined;
-  if (!scores.every((score) => typeof score === 'number')) return undefined;
+  if (!isFiniteNumber(redisMs) || !isFiniteNumber(beat) || !Array.isArray(scores)) return undefined;
+  if (!scores.every(isFiniteNumber)) return undefined;
   return { kind: MessageKind.PROBE, redisMs, beat, scores };
 }
 
@@ -208,6 +207,11 @@ function only<T>(list: unknown[], isRight: (item: unknown) => item is T): T[] {
 
 function isCallId(value: unknown): value is string {
   return typeof value === 'string' && CALL_ID.test(value);
+}
+
+/** JSON has numbers that are too large for a number. */
+function isFiniteNumber(value: unknown): value is number {
+  return Number.isFinite(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -29,7 +29,7 @@ there is none, the number is taken, and the batch cannot run any more. The fence
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
-Errors   STALE: a later batch has taken this one's slot; whether this one ran is no longer known.
+Errors   STALE: a later batch has taken this one's slot, or made the fence; whether this one ran is no longer known.
          LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
 ]]
 --@include points
@@ -40,6 +40,7 @@ local FIRST_RULED_FRAME = 12
 local FIRST_READ = 4
 local LOOK_BEHIND_FULL = 100
 local NEW_FENCE_MS = 600000
+local MOST_CHANGES = 2000
 
 local set, fence, line = KEYS[1], KEYS[2], KEYS[3]
 local sequence = tonumber(ARGV[1])
@@ -48,7 +49,7 @@ local frames = ARGV[8]
 local isWaiting = ARGV[11] == '1'
 
 local slot = sequence % tonumber(ARGV[2])
-local kept = redis.call('HGET', fence, slot)
+local kept, first = unpack(redis.call('HMGET', fence, slot, 'first'))
 if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
   keptSequence = tonumber(keptSequence)
@@ -57,19 +58,21 @@ if kept then
 end
 
 local count = small + large
-if count == 0 and ARGV[9] == '' then
-  local first = redis.call('HGET', fence, 'first')
-  if not first or tonumber(first) > sequence then return redis.error_reply('LOST the fence is younger than this batch') end
-end
+local isQuestion = count == 0 and ARGV[9] == ''
+local isOlder = first and tonumber(first) > sequence
+if isQuestion and (isOlder or not first) then return redis.error_reply('LOST the fence is younger than this batch') end
+-- It was under way for long on a connection that is gone, and its caller may have been told that it had not run.
+if isOlder then return redis.error_reply('STALE the fence is younger than this batch') end
 
 local function answer(runs)
   local text = nowMs .. '|' .. runs
-  local isNewSlot = redis.call('HSET', fence, slot, ARGV[1] .. ':' .. text) == 1
-  if isNewSlot and redis.call('HLEN', fence) == 1 then
-    redis.call('HSET', fence, 'first', ARGV[1])
-    redis.call('PEXPIRE', fence, NEW_FENCE_MS)
+  -- Not `call`: a right that is missing here must not make a batch that was delivered look like one that was refused.
+  local isNewSlot = redis.pcall('HSET', fence, slot, ARGV[1] .. ':' .. text) == 1
+  if isNewSlot and redis.pcall('HLEN', fence) == 1 then
+    redis.pcall('HSET', fence, 'first', ARGV[1])
+    redis.pcall('PEXPIRE', fence, NEW_FENCE_MS)
   end
-  if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
+  if ARGV[3] ~= '0' then redis.pcall('PEXPIRE', fence, ARGV[3]) end
   return text
 end
 
@@ -267,7 +270,10 @@ local function writeScores()
       changes[#changes + 1] = candidate.member
     end
   end
-  if #changes > 0 then redis.call('ZADD', set, unpack(changes)) end
+  -- Lua has room for some 8,000 arguments.
+  for i = 1, #changes, MOST_CHANGES do
+    redis.call('ZADD', set, unpack(changes, i, math.min(i + MOST_CHANGES - 1, #changes)))
+  end
 end
 
 -- Where each frame ends in `frames`, and that before the first.

@@ -69,6 +69,16 @@ describe('a request for all', () => {
     expect(await cloud.members('work')).toEqual(['a.1']);
   });
 
+  it('reaches whoever is left of more members than Lua has room for', async () => {
+    const listening = await members({ 'a.1': 10 });
+    const gone = Array.from({ length: 5000 }, (_, i) => [`gone${i}.1`, 5] as const);
+    await put(Object.fromEntries(gone));
+    const { placed } = await dispatch(cloud, { ruled: [forAll(frames('all')[0]!)] });
+    expect(placed).toEqual(['a.1']);
+    expect(await listening.requests('a.1')).toEqual(['all']);
+    expect(await cloud.members('work')).toEqual(['a.1']);
+  });
+
   it('says so if there is nobody, or only such as are gone', async () => {
     const ruled = [forAll(frames('all')[0]!)];
     expect((await dispatch(cloud, { ruled })).placed).toEqual([NO_NODE]);
@@ -465,6 +475,17 @@ describe('the dispatch script', () => {
       expect((await rejection(run(1))).message).toMatch(/^LOST/);
       expect((await run(4)).text).toMatch(/^\d+\|$/);
       expect(text).toMatch(/a\.1\*1$/);
+    });
+
+    it('does not let a batch run that is older than it', async () => {
+      const inboxes = await members({ 'a.1': 10 });
+      const run = (sequence: number, ...ids: number[]) =>
+        dispatch(cloud, { caller: 'flushed', sequence, frames: frames(...ids) });
+      await run(7, 7);
+
+      expect((await rejection(run(6, 6))).message).toMatch(/^STALE/);
+      await run(8, 8);
+      expect(await inboxes.requests('a.1')).toEqual(['7', '8']);
     });
 
     it('lives for ten minutes when it is new, whatever it was told', async () => {

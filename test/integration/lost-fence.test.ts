@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
+import { randomId } from '../../lib/protocol/ids.js';
 import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
-import { usePrivateCloud } from '../support/cloud.js';
+import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
 import { Proxy } from '../support/proxy.js';
 import { tally, until } from '../support/wait.js';
 
@@ -48,6 +49,54 @@ async function forgetAfter(act: () => Promise<void>): Promise<void> {
     replica.disconnect();
   }
 }
+
+describe('what was under way for long on a connection that is gone', () => {
+  it.each(['closed its node', 'lost its fence and made another'])(
+    'does not run any more, also when its caller has %s',
+    { timeout: 30_000 },
+    async (what) => {
+      const runs = await runsOfTwo();
+      proxy = await Proxy.start(cloud.url);
+      const redis = { url: proxy.url, connectionName: cloud.prefix };
+      const caller = await cloud.connected({ redis, ...FAST_BEAT });
+      await caller.send('work', 0);
+      await caller.send('work', 1);
+      proxy.strand();
+      await caller.send('work', 2);
+      if (what === 'closed its node') await caller.close();
+      else {
+        await cloud.admin.del(cloud.keys.fence(caller.id));
+        await caller.send('work', 3);
+      }
+
+      await proxy.deliver();
+
+      // Either node has then run all that came before.
+      const other = await cloud.connected();
+      for (const key of [10, 11, 12, 13]) await other.send('work', key);
+      expect(runs.get(2)).toBe(1);
+    },
+  );
+});
+
+describe('a user who may no longer write the fence', () => {
+  it.each(['-hset', '-hlen', '-pexpire'])(
+    'gets the answer of what was delivered (%s)',
+    async (right) => {
+      const user = `user-${randomId()}`;
+      await cloud.admin.call('ACL', 'SETUSER', user, ...'on >pw ~* &* +@all'.split(' '));
+      const runs = await runsOfTwo();
+      const url = cloud.url.replace('//', `//${user}:pw@`);
+      const caller = await cloud.connected({ redis: { url, connectionName: cloud.prefix } });
+      await cloud.admin.call('ACL', 'SETUSER', user, right);
+
+      const ends = await tally([1, 2, 3].map((key) => caller.send('work', key, { timeout: 1000 })));
+
+      expect(ends).toEqual({ ok: 3 });
+      expect([...runs.values()]).toEqual([1, 1, 1]);
+    },
+  );
+});
 
 describe('a server that was a replica for a while, and has lost what it did before', () => {
   it('is not believed that requests have not run', { timeout: 30_000 }, async () => {

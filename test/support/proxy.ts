@@ -8,11 +8,14 @@ interface Pair {
   readonly lanes: readonly Lane[];
   /** Whether what the server says is thrown away. Such a connection can only be cut: RESP does not survive it. */
   isMute: boolean;
+  /** What is under way, and stays there, whatever becomes of the client. */
+  stranded?: Buffer[];
 }
 
 /** A TCP proxy in front of a Redis that does to connections what networks do. */
 export class Proxy {
   readonly #pairs = new Set<Pair>();
+  readonly #stranded = new Set<Pair>();
   readonly #server = net.createServer((client) => this.#onConnection(client));
   readonly #target: { host: string; port: number };
   #isRefusing = false;
@@ -60,6 +63,23 @@ export class Proxy {
     this.#lastWord = word;
   }
 
+  /** From now on nothing of the present connections gets through; what is sent stays under way until `deliver`. */
+  strand(): void {
+    for (const pair of this.#pairs) {
+      pair.isMute = true;
+      pair.stranded = [];
+      this.#stranded.add(pair);
+    }
+  }
+
+  /** What has stayed under way arrives, also if who sent it is gone. Resolves when the server is done with it. */
+  async deliver(): Promise<void> {
+    for (const { server, stranded } of this.#stranded) {
+      server.end(Buffer.concat(stranded!));
+      await once(server, 'close');
+    }
+  }
+
   /** Cuts everything, and lets nobody in until `accept`. */
   refuse(): void {
     this.#isRefusing = true;
@@ -92,6 +112,7 @@ export class Proxy {
 
   async close(): Promise<void> {
     this.cut();
+    for (const { server } of this.#stranded) server.destroy();
     this.#server.close();
     await once(this.#server, 'close');
   }
@@ -107,13 +128,14 @@ export class Proxy {
     server.setNoDelay(true);
     this.#relay(client, server, (chunk) => {
       if (this.#isLastWord(chunk)) pair.isMute = true;
-      there.push(chunk);
+      if (pair.stranded) pair.stranded.push(chunk);
+      else there.push(chunk);
     });
     this.#relay(server, client, (chunk) => pair.isMute || back.push(chunk));
     const end = () => {
       this.#pairs.delete(pair);
       client.destroy();
-      server.destroy();
+      if (!pair.stranded) server.destroy();
     };
     for (const socket of [client, server]) socket.on('error', end).on('close', end);
     if (this.#isStalled) this.#hold(pair);

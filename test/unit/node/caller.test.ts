@@ -744,7 +744,7 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     reply(second, ReplyKind.RESULT);
     expect(path.dispatched.slice(3)).toEqual([second]);
     // Its node tells whose turn it is.
-    caller.full.onTurn('sum', path);
+    caller.full.onTurn('sum');
     expect(path.dispatched.slice(3)).toEqual([second, third]);
     // Somebody else was faster.
     caller.onUnplaced(third, 1, 'overloaded');
@@ -767,7 +767,7 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     });
     const [second, third] = [start().call, start().call];
     for (const call of [first, second, third]) caller.onUnplaced(call, 1, 'overloaded');
-    caller.full.onTurn('sum', path);
+    caller.full.onTurn('sum');
     place(first);
     reply(first, ReplyKind.RESULT);
     expect(path.dispatched.slice(3)).toEqual([first, second]);
@@ -791,10 +791,11 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     caller.cancel(third);
   });
 
-  it('is left when this process is told of room and has no call any more', () => {
-    const { caller, path } = setUp(waiting);
-    caller.full.onTurn('other', path);
-    expect(path.linesLeft).toEqual(['other']);
+  it('of which there is none make nothing of what anybody says of room', () => {
+    const { caller, path, call } = setUp(waiting);
+    caller.full.onTurn('other');
+    expect(path.linesLeft).toEqual([]);
+    expect(path.dispatched).toEqual([call]);
   });
 
   it('has them sent again when the node itself was full', async () => {
