@@ -46,11 +46,12 @@ async function runAll(folder, redisUrl, only) {
  */
 async function tell(title, act) {
   console.log(`\n=== ${title} ===`);
-  const { passed, failed } = await act().catch((error) => {
+  const { passed, failed, skipped } = await act().catch((error) => {
     console.error(error.message);
     return { passed: 0, failed: 1 };
   });
-  console.log(`${passed} passed, ${failed} failed`);
+  const notChecked = skipped ? `, ${skipped} not checked` : '';
+  console.log(`${passed} passed, ${failed} failed${notChecked}`);
   if (failed > 0) process.exitCode = 1;
 }
 

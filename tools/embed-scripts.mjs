@@ -18,11 +18,17 @@ const include = (text) =>
 const scriptName = (file) => basename(file, '.lua').replace(/-\d+$/, '');
 
 const entry = (file) => `  ${scriptName(file)}: ${JSON.stringify(include(read(file)))},\n`;
+const typeEntry = (file) => `  readonly ${scriptName(file)}: string;\n`;
 
 const files = readdirSync(folder)
   .filter((file) => file.endsWith('.lua'))
   .sort();
-const output = `// Made by \`npm run embed\` from the .lua files beside it. Do not edit.\nexport const SCRIPTS = {\n${files.map(entry).join('')}} as const;\n`;
+// The type is written out: else the declarations would have the scripts once more, as literal types.
+const output = `// Made by \`npm run embed\` from the .lua files beside it. Do not edit.
+export const SCRIPTS: {
+${files.map(typeEntry).join('')}} = {
+${files.map(entry).join('')}};
+`;
 
 if (process.argv.includes('--check')) {
   if (readFileSync(target, 'utf8') !== output) {

@@ -1,9 +1,10 @@
-/** What instrumentation attaches to a call, and what of it a handler can read. */
+/** What goes along with a call: what instrumentation attaches, what a record says, and how much of it a chain of services shares. */
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
-import { Controller, Module } from '@nestjs/common';
+import { Controller, Module, type Type } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern } from '@nestjs/microservices';
 import { CloudsContext, CloudsRecordBuilder } from 'nestjs-clouds';
+import { firstValueFrom } from 'rxjs';
 import { type DispatchedPacket, hasDispatchHook, onDispatch } from './support/nest-version.js';
 import { until } from './support/until.js';
 import { outcomeOf, useWorld } from './support/world.js';
@@ -97,5 +98,52 @@ describe('the dispatch hook', () => {
       { a: 'b', ...TRACE },
     ]);
     assert.equal(dispatched.length, DISPATCHES);
+  });
+});
+
+describe('a chain of three services', () => {
+  interface Heard {
+    metadata: unknown;
+    deadline: number;
+  }
+
+  /** Answers with what it and all after it have heard. */
+  function link(name: string, next?: string): Type {
+    const own = world.client();
+
+    @Controller()
+    class LinkController {
+      @MessagePattern(name)
+      async pass(@Ctx() context: CloudsContext): Promise<Heard[]> {
+        const heard = { metadata: context.getMetadata(), deadline: context.getDeadline() };
+        if (next === undefined) return [heard];
+        return [heard, ...(await firstValueFrom(own.send<Heard[]>(next, 1)))];
+      }
+    }
+
+    @Module({ controllers: [LinkController] })
+    class LinkModule {}
+    return LinkModule;
+  }
+
+  before(async () => {
+    const links = [link('front', 'middle'), link('middle', 'back'), link('back')];
+    await Promise.all(links.map((module) => world.serve(module)));
+  });
+
+  it('shares one deadline and one set of metadata', async () => {
+    const limitMs = 8000;
+    const headers = { tenant: 'a' };
+    const record = new CloudsRecordBuilder(1).setDeadline(limitMs).setHeaders(headers).build();
+    const deadline = Date.now() + limitMs;
+    const { values, error } = await outcomeOf(world.client().send('front', record));
+    assert.equal(error, undefined);
+    const [heard] = values as [Heard[]];
+    assert.deepEqual(
+      heard.map(({ metadata }) => metadata),
+      [headers, headers, headers],
+    );
+    // A call that is on its own has 15 s.
+    for (const link of heard) assert.ok(Math.abs(link.deadline - deadline) < 3000);
   });
 });

@@ -49,6 +49,14 @@ describe('dist', () => {
     }
   });
 
+  it('has doc comments in the declarations, and no comments in the JavaScript', () => {
+    expect(read('dist', 'nest/clouds.client.d.ts')).toContain('  /** ');
+    const commented = names.filter((name) =>
+      /^\s*(\/\*|\/\/(?!#))/m.test(read('dist', `${name}.js`)),
+    );
+    expect(commented).toEqual([]);
+  });
+
   it('has declarations that import only required peers', () => {
     const declarations = built.filter((file) => file.endsWith('.d.ts'));
     const imported = declarations.flatMap((file) => {

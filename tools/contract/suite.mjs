@@ -13,6 +13,7 @@ const REPORT = 'report.tap';
  * @typedef {object} Counts
  * @property {number} passed
  * @property {number} failed
+ * @property {number} [skipped]
  */
 
 /**

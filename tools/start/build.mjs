@@ -17,7 +17,7 @@ export const ROOT = path.resolve(import.meta.dirname, '../..');
 const PRODUCTS = {
   dist: {
     title: 'the package',
-    inputs: ['lib', 'tsconfig.json', 'nest-cli.json'],
+    inputs: ['lib', 'tsconfig.json', 'nest-cli.json', 'tools/bare-js.mjs'],
     output: 'dist/index.js',
     command: ['npm', 'run', '--silent', 'build'],
   },
