@@ -94,6 +94,9 @@ export const messages = {
   cleanFailed: (reason: string) =>
     `the nodes could not be looked through: ${reason}. Try again when Redis can be reached.`,
 
+  cleanRefused: (reason: string) =>
+    `Redis refused to let the nodes be looked through: ${reason}. See docs/errors.md for what this Redis error means.`,
+
   serverTooOld: (address: string, version: string) =>
     `the server at ${address} is ${version}; this transport needs Redis 7.0 or Valkey 7.2, or newer. Upgrade the server.`,
 

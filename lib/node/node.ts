@@ -9,7 +9,7 @@ import { parseGroup, parseOptions } from '../common/parse-options.js';
 import { randomId } from '../protocol/ids.js';
 import { checkServiceName } from '../protocol/names.js';
 import { subscriptionService } from '../protocol/subscriptions.js';
-import { Link } from '../redis/link.js';
+import { isRedisReply, Link } from '../redis/link.js';
 import type { Call, ReplySink } from './call.js';
 import { type CallOptions, NO_OPTIONS } from './call-options.js';
 import { Caller } from './caller.js';
@@ -309,7 +309,8 @@ export class CloudsNode {
       return await this.#cleaner.cleanAll();
     } catch (error) {
       const { message } = error as Error;
-      throw new CloudsDisconnectedError(messages.cleanFailed(message), { cause: error });
+      const text = isRedisReply(error) ? messages.cleanRefused : messages.cleanFailed;
+      throw new CloudsDisconnectedError(text(message), { cause: error });
     }
   }
 

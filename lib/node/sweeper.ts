@@ -1,13 +1,13 @@
 import { incarnationOfMember } from '../protocol/ids.js';
 import type { Keys } from '../protocol/keys.js';
-import { type Answer, isRedisReply, type RedisPort } from '../redis/link.js';
+import type { Answer, RedisPort } from '../redis/link.js';
 import { lookUp, type Sighting } from './look-up.js';
 
 const MEMBERS_PER_COMMAND = 500;
 const SAMPLE_SIZE = 8;
 const SCAN_COUNT = 500;
 
-/** Takes nodes that are gone out of the sets of services. */
+/** Takes nodes that are gone out of the sets of services. What Redis refuses rejects. */
 export class Sweeper {
   constructor(
     private readonly redis: RedisPort,
@@ -33,7 +33,7 @@ export class Sweeper {
     return removed;
   }
 
-  /** The names of all services under the prefix; of none if Redis does not let this user look. */
+  /** The names of all services under the prefix. */
   async services(): Promise<string[]> {
     const names = new Set<string>();
     let cursor = '0';
@@ -41,8 +41,7 @@ export class Sweeper {
       const [answer] = await this.redis.pipeline([
         ['scan', cursor, 'MATCH', this.keys.everyService(), 'COUNT', SCAN_COUNT],
       ]);
-      if (isRedisReply(answer?.error)) return [];
-      const [next, found] = answer!.value as [string, string[]];
+      const [next, found] = granted(answer) as [string, string[]];
       for (const key of found) names.add(this.keys.serviceOf(key));
       cursor = next;
     } while (cursor !== '0');
@@ -56,10 +55,16 @@ export class Sweeper {
     const dead = members.filter((_, index) => isDead(sightings[index]!));
     if (dead.length === 0) return 0;
     const [removed] = await this.redis.pipeline([['zrem', this.keys.service(service), ...dead]]);
-    return Number(removed?.value ?? 0);
+    return Number(granted(removed));
   }
 }
 
 function membersIn(answer: Answer | undefined): string[] {
-  return Array.isArray(answer?.value) ? (answer.value as string[]) : [];
+  const members = granted(answer);
+  return Array.isArray(members) ? (members as string[]) : [];
+}
+
+function granted(answer: Answer | undefined): unknown {
+  if (answer?.error) throw answer.error;
+  return answer?.value;
 }

@@ -48,7 +48,8 @@ export function clientSettings(options: CloudsRedisOptions): RedisOptions {
   return {
     ...connectionSettings(options),
     protocol: 3,
-    // ioredis 6.0.0 rounds RESP3 doubles; as text they are exact. Can go when it reads them as `Number()` does.
+    // ioredis 6.0.0 rounds RESP3 doubles; as text they are exact. Its default, set so that another default cannot
+    // bite. Can go when it reads them as `Number()` does.
     replyMapping: 'legacy',
     lazyConnect: true,
     // ioredis holds the process for so long after the end, also when the socket is closed already.

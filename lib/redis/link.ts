@@ -269,7 +269,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   /**
    * The driver ends for good when it hears of a failover, through what is left of its last connection, while
-   * it asks a sentinel for the next.
+   * it asks a sentinel for the next. Can go when it goes on by itself.
    */
   #revive(client: Redis): void {
     const timer = setTimeout(() => {

@@ -21,7 +21,7 @@ export interface FuzzResult {
   readonly heapMiB: readonly [number, number];
 }
 
-/** Sends a node messages that were right before they were changed. */
+/** Sends a node messages that were right before they were changed; with `signing` also such as are signed. */
 export async function fuzz(
   count: number,
   seed: number,
@@ -35,7 +35,7 @@ export async function fuzz(
   for (let sent = 0; sent < count; sent += PER_TURN) {
     const dice = new Dice(seed, sent);
     target.refill();
-    const corpus = corpusFor(target.callIds, target.inbox);
+    const corpus = corpusFor(target.callIds, target.incarnation, target.signer);
     for (let i = 0; i < PER_TURN; i++) {
       // Now and then one that is right, so that there is something to do for those that are not.
       const bytes = dice.pick(corpus);

@@ -6,11 +6,14 @@ import { callBody, callPlan, NO_OPTIONS } from '../../lib/node/call-options.js';
 import { Partition } from '../../lib/node/partition.js';
 import { toRequestHandler } from '../../lib/node/handlers.js';
 import { Registration } from '../../lib/node/registry.js';
+import type { DropReason } from '../../lib/protocol/frames.js';
+import { Signer } from '../../lib/protocol/signer.js';
 import { DeafRedis } from './deaf-redis.js';
 
 const CALLS = 10;
 const SERVICES = ['sum', 'full', 'stream', '@/told.*'];
-const OPTIONS = { prefix: 'f:', maxPayload: 8192, heartbeatInterval: 60_000 };
+const PREFIX = 'f:';
+const OPTIONS = { prefix: PREFIX, maxPayload: 8192, heartbeatInterval: 60_000 };
 
 /** A node that serves and has calls out, all of it but the connection. What it is sent goes through everything. */
 export class Target {
@@ -18,18 +21,29 @@ export class Target {
   readonly #options: ResolvedOptions;
   readonly #caller: Caller;
   readonly #partition: Partition;
-  readonly #plan: CallPlan;
+  /** Every other call waits when its nodes are full. */
+  readonly #plans: readonly [CallPlan, CallPlan];
+  /** Signs what others send to the target; undefined if it has no key. */
+  readonly signer: Signer | undefined;
   #calls: Call[] = [];
   /** Calls that were answered, by whatever it was. */
   ended = 0;
-  dropped = 0;
+  readonly drops: Partial<Record<DropReason, number>> = {};
 
   /** `signing`: signatures are looked at, but not all messages need one. */
   constructor(signing?: CloudsSigningOptions) {
     this.#options = parseOptions({ ...OPTIONS, signing });
-    this.#plan = callPlan(false, { timeout: 60_000, attempts: 3 }, this.#options);
+    const plan = { timeout: 60_000, attempts: 3 };
+    this.#plans = [
+      callPlan(false, plan, this.#options),
+      callPlan(false, { ...plan, whenFull: 'wait' }, this.#options),
+    ];
+    this.signer = signing && new Signer(PREFIX, signing.keys[0]);
     this.#caller = new Caller(this.#options, { moved: () => {}, timedOut: () => {} });
-    const reporter = { dropped: () => void this.dropped++, error: () => {} };
+    const dropped = (reason: DropReason) => {
+      this.drops[reason] = (this.drops[reason] ?? 0) + 1;
+    };
+    const reporter = { dropped, error: () => {} };
     this.#partition = new Partition(
       'target',
       this.#options,
@@ -42,6 +56,14 @@ export class Target {
 
   get inbox(): string {
     return this.#partition.inbox;
+  }
+
+  get dropped(): number {
+    return Object.values(this.drops).reduce((sum, count) => sum + count, 0);
+  }
+
+  get incarnation(): string {
+    return this.#partition.incarnation;
   }
 
   get handled(): number {
@@ -105,7 +127,7 @@ export class Target {
     const end = () => void this.ended++;
     const sink: ReplySink = { value: (_, isLast) => isLast && end(), end, error: end };
     const call = new Call(
-      { service, body, plan: this.#plan },
+      { service, body, plan: this.#plans[this.#calls.length % 2]! },
       this.#partition,
       sink,
       performance.now(),

@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { CloudsNode } from '../../lib/index.js';
 import { Redis } from 'ioredis';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Link } from '../../lib/redis/link.js';
 import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
-import { outcome, tally, until } from '../support/wait.js';
+import { Proxy } from '../support/proxy.js';
+import { outcome, rejection, tally, until } from '../support/wait.js';
 
 const DOCS = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8');
 const PASSWORD = 'password';
@@ -35,8 +37,41 @@ async function setUser(name: string, rules: readonly string[]): Promise<void> {
   );
 }
 
-const urlOf = (user: string) => cloud.url.replace('//', `//${user}:${PASSWORD}@`);
-const redisOf = (user: string) => ({ url: urlOf(user), connectionName: cloud.prefix });
+/** Gives a user all of its rules but one. */
+async function takeAway(user: string, rule: string): Promise<void> {
+  await setUser(
+    user,
+    rulesOf(user).filter((one) => one !== rule),
+  );
+}
+
+const urlOf = (user: string, url = cloud.url) => url.replace('//', `//${user}:${PASSWORD}@`);
+const redisOf = (user: string, url?: string) => ({
+  url: urlOf(user, url),
+  connectionName: cloud.prefix,
+});
+
+/** What Redis has refused, as the rules that were missing: `node +zadd`. */
+async function refusals(): Promise<string[]> {
+  const log = (await cloud.admin.call('ACL', 'LOG', 128)) as string[][];
+  const missing = log.map((entry) => {
+    const of = (field: string) => entry[entry.indexOf(field) + 1]!;
+    return `${of('username')} ${ruleFor(of('username'), of('reason'), of('object'))}`;
+  });
+  return [...new Set(missing)].toSorted();
+}
+
+/** The rule that lets a user have this command, key or channel. */
+function ruleFor(user: string, reason: string, object: string): string {
+  if (reason === 'command') return `+${object}`;
+  const sigil = reason === 'channel' ? '&' : '~';
+  const covers = (rule: string) => {
+    const [pattern] = withPrefix([rule.slice(rule.indexOf(sigil) + 1)]);
+    return pattern!.endsWith('*') ? object.startsWith(pattern!.slice(0, -1)) : object === pattern;
+  };
+  const rules = rulesOf(user).filter((rule) => rule.replace('%R', '').startsWith(sigil));
+  return rules.find(covers) ?? `${sigil}${object}`;
+}
 
 /**
  * Does with a node and a caller of these users whatever such processes do in their lives, and returns what
@@ -131,13 +166,20 @@ async function work(data: string, request: { signal: AbortSignal }): Promise<str
 }
 
 beforeEach(async () => {
+  // The driver says there that it may not use INFO.
+  vi.spyOn(console, 'warn').mockReturnValue();
   await setUser('caller', rulesOf('caller'));
   await setUser('node', rulesOf('node'));
 });
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe('the users of docs/security.md', () => {
-  it('can do all that a caller and a node do', async () => {
+  it('can do all that a caller and a node do, and are refused nothing', async () => {
     expect(await live()).toEqual([]);
+    expect(await refusals()).toEqual([]);
   });
 
   it('can do it without what is said to be optional', async () => {
@@ -149,19 +191,21 @@ describe('the users of docs/security.md', () => {
 
   const users = ['caller', 'node'].flatMap((user) =>
     rulesOf(user)
-      .filter((rule) => RULE.test(rule) && !OPTIONAL.includes(rule))
+      .filter((rule) => RULE.test(rule))
       .map((rule) => [user, rule] as const),
   );
 
   it.each(users)(
-    'have no rule too many: %s without %s',
+    'have no rule too many: %s without %s is refused that, and nothing else',
     { timeout: 30_000 },
     async (user, rule) => {
-      await setUser(
-        user,
-        rulesOf(user).filter((one) => one !== rule),
-      );
-      expect(await live()).not.toEqual([]);
+      await takeAway(user, rule);
+
+      const wrong = await live();
+
+      expect(await refusals()).toEqual([`${user} ${rule}`]);
+      if (OPTIONAL.includes(rule)) expect(wrong).toEqual([]);
+      else expect(wrong).not.toEqual([]);
     },
   );
 
@@ -190,8 +234,123 @@ describe('the users of docs/security.md', () => {
   });
 });
 
+describe.each(['caller', 'node'])('what is optional: a %s', (user) => {
+  /** Whether it does without answers of Redis, and knows the server when it sees it again. */
+  async function linkState(): Promise<{ isQuiet: boolean; knowsServer: boolean }> {
+    const link = new Link(redisOf(user), 2000);
+    await link.open();
+    // It has asked by then: commands are answered in their order.
+    for (let i = 0; i < 2; i++) await link.pipeline([['time']]);
+    const state = { isQuiet: link.canBeQuiet, knowsServer: link.serverId !== undefined };
+    link.close();
+    return state;
+  }
+
+  it('with all rules does without answers', async () => {
+    expect(await linkState()).toEqual({ isQuiet: true, knowsServer: true });
+  });
+
+  it('without +info does not know the server, and waits for every answer', async () => {
+    await takeAway(user, '+info');
+    expect(await linkState()).toEqual({ isQuiet: false, knowsServer: false });
+    expect(console.warn).toHaveBeenCalledWith(expect.stringContaining('INFO command fails'));
+  });
+
+  it('without +client|reply waits for every answer', async () => {
+    await takeAway(user, '+client|reply');
+    expect(await linkState()).toEqual({ isQuiet: false, knowsServer: true });
+  });
+
+  it.each([
+    ['with', 1],
+    ['without', 0],
+  ])('%s +client|setname has a name: %d', async (way, named) => {
+    if (way === 'without') await takeAway(user, '+client|setname');
+    await cloud.connected({ redis: redisOf(user) });
+    const clients = String(await cloud.admin.client('LIST')).split('\n');
+    const own = clients.filter((line) => line.includes(` user=${user} `));
+    expect(own).toHaveLength(1);
+    expect(own.filter((line) => line.includes(` name=${cloud.prefix} `))).toHaveLength(named);
+  });
+
+  it.each(['with', 'without'])('%s +unsubscribe has no inbox after close()', async (way) => {
+    if (way === 'without') await takeAway(user, '+unsubscribe');
+    const node = await cloud.connected({ redis: redisOf(user) });
+    const inbox = cloud.keys.inbox(`${node.id}.1`);
+    const receivers = async () => Number((await cloud.admin.pubsub('NUMSUB', inbox))[1]);
+    expect(await receivers()).toBe(1);
+    await node.close();
+    await until('it is gone', async () => (await receivers()) === 0);
+    expect(await refusals()).toEqual(way === 'with' ? [] : [`${user} +unsubscribe`]);
+  });
+});
+
+describe('calls that were on their way to Redis when the connection broke', () => {
+  /** How calls end that were on their way to Redis when the connection broke. */
+  async function endsOfCut(): Promise<Record<string, number>> {
+    const proxy = await Proxy.start(cloud.url);
+    const server = await cloud.connected();
+    await server.register('work', work);
+    const caller = await cloud.connected({ redis: redisOf('caller', proxy.url) });
+    await caller.send('work', 'quick');
+    proxy.stall();
+    const calls = ['quick', 'quick'].map((data) => caller.send('work', data, { timeout: 5000 }));
+    await new Promise(setImmediate);
+    proxy.cut();
+    proxy.flow();
+    const ends = await tally(calls);
+    await cloud.closeNodes();
+    await proxy.close();
+    return ends;
+  }
+
+  it.each([
+    ['are sent again', 'nothing missing', { ok: 2 }],
+    ['are sent again', '+client|reply', { ok: 2 }],
+    ['are lost, as nobody can tell whether they ran', '+info', { CLOUDS_NODE_LOST: 2 }],
+  ])('%s; the caller lacks: %s', async (_, rule, ends) => {
+    await takeAway('caller', rule);
+    expect(await endsOfCut()).toEqual(ends);
+  });
+});
+
+describe.each(['caller', 'node'])('clean() by a %s', (user) => {
+  const cleaner = async (...more: string[]) => {
+    await setUser(user, [...rulesOf(user), ...more]);
+    await cloud.admin.zadd(cloud.keys.service('gone'), 1000, 'dead.1');
+    return cloud.connected({ redis: redisOf(user) });
+  };
+
+  it('is done with +scan added', async () => {
+    const node = await cleaner('+scan');
+    expect(await node.clean()).toBe(1);
+    expect(await refusals()).toEqual([]);
+  });
+
+  it('without it fails, and says why', async () => {
+    const node = await cleaner();
+    const { code, message } = await rejection(node.clean());
+    expect(code).toBe('CLOUDS_DISCONNECTED');
+    expect(message).toMatch(/^Redis refused .*NOPERM.*scan/);
+    expect(await refusals()).toEqual([`${user} +scan`]);
+    await cloud.admin.del(cloud.keys.service('gone'));
+  });
+
+  it.each(['+zrange', '+zrem', '+mget', '+pubsub|numsub'])(
+    'without %s does not say that nobody is gone',
+    async (rule) => {
+      const node = await cleaner('+scan', `-${rule.slice(1)}`);
+      expect((await rejection(node.clean())).message).toMatch(/^Redis refused .*NOPERM/);
+      expect(await refusals()).toEqual([`${user} ${rule}`]);
+      await cloud.admin.del(cloud.keys.service('gone'));
+    },
+  );
+});
+
 describe('the monitor of docs/security.md', () => {
   const commands: [rule: string, ...command: string[]][] = [
+    ['+info', 'INFO', 'server'],
+    ['+client|setname', 'CLIENT', 'SETNAME', 'monitor'],
     ['+zrange', 'ZRANGE', 'S:work', '0', '-1'],
     ['+zcard', 'ZCARD', 'S:work'],
     ['+scan', 'SCAN', '0'],
@@ -212,7 +371,9 @@ describe('the monitor of docs/security.md', () => {
       return result;
     };
     expect(await run(rulesOf('monitor'))).toBe('ok');
+    await cloud.admin.call('ACL', 'LOG', 'RESET');
     expect(await run(rulesOf('monitor').filter((one) => one !== rule))).toMatch(/NOPERM/);
+    expect(await refusals()).toEqual([`monitor ${rule}`]);
   });
 
   it.each([

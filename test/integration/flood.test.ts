@@ -4,11 +4,16 @@ import { usePrivateCloud } from '../support/cloud.js';
 import { outcome, until } from '../support/wait.js';
 
 const MEBIBYTE = 1024 * 1024;
+const FLOOD = 600;
+/** Other work on the machine slows calls in one round as well; what a flood does, it does in all of them. */
+const ROUNDS = 4;
+/** A call takes about one: on two cores twice as long as that is not enough for what else they have to do. */
+const GRACE_MS = 5;
 /** With output limits of its own: Redis drops a subscriber that has 32 MiB waiting. */
 const cloud = usePrivateCloud();
 
 /** How long the slowest but one in a hundred of some calls takes, one after the other, in ms. */
-async function p99(caller: CloudsNode, service: string, count = 300): Promise<number> {
+async function p99(caller: CloudsNode, service: string, count = 500): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < count; i++) {
     const began = performance.now();
@@ -25,33 +30,50 @@ async function waitingBytes(): Promise<number> {
 }
 
 describe('a node that is frozen', () => {
-  it('and flooded with more than Redis keeps for it disturbs nobody else, and is back when it wakes', async () => {
-    const victim = await cloud.child({}, ['victim']);
-    const healthy = await cloud.child({}, ['healthy']);
-    const [caller, flooder] = [await cloud.connected(), await cloud.connected()];
-    await caller.send('healthy');
-    await flooder.send('victim');
-    const before = await p99(caller, 'healthy');
-    victim.pause();
+  it(
+    'and flooded with more than Redis keeps for it disturbs nobody else, and is back when it wakes',
+    { timeout: 120_000 },
+    async () => {
+      const victim = await cloud.child({}, ['victim']);
+      const healthy = await cloud.child({}, ['healthy']);
+      const caller = await cloud.connected();
+      // In a process of its own: what it costs to make a flood is not what disturbs others.
+      const flooder = cloud.program('caller.mjs');
+      await flooder.heard('ready');
+      await caller.send('healthy');
+      const text = 'x'.repeat(100_000);
+      const rounds: { before: number; during: number }[] = [];
+      const isUndisturbed = () =>
+        rounds.some(({ before, during }) => during < 2 * before + GRACE_MS);
 
-    const text = 'x'.repeat(100_000);
-    const flood = Array.from({ length: 600 }, () =>
-      outcome(flooder.send('victim', { text }, { timeout: 5000 })),
-    );
-    await until('Redis has what it will take', async () => (await waitingBytes()) > MEBIBYTE);
-    const during = await p99(caller, 'healthy');
+      while (rounds.length < ROUNDS && !isUndisturbed()) {
+        const before = await p99(caller, 'healthy');
+        victim.pause();
+        flooder.said.length = 0;
+        flooder.tell({
+          service: 'victim',
+          data: { text },
+          options: { timeout: 5000 },
+          times: FLOOD,
+        });
+        await until('Redis has what it will take', async () => (await waitingBytes()) > MEBIBYTE);
+        rounds.push({ before, during: await p99(caller, 'healthy') });
+        await until('the flood is over', () => flooder.said.length === FLOOD);
+        expect(new Set(flooder.said.map(({ error }) => error))).toEqual(
+          new Set(['CLOUDS_TIMEOUT']),
+        );
+        victim.resume();
+        await until(
+          'it serves',
+          async () => (await outcome(caller.send('victim', 0, { timeout: 500 }))) === 'ok',
+        );
+      }
 
-    // Two cores also have the flood to carry: some ms may be its share.
-    expect(during).toBeLessThan(2 * before + 20);
-    expect(new Set(await Promise.all(flood))).toEqual(new Set(['CLOUDS_TIMEOUT']));
-    victim.resume();
-    await until(
-      'it serves',
-      async () => (await outcome(flooder.send('victim', 0, { timeout: 500 }))) === 'ok',
-    );
-    expect(await outcome(caller.send('healthy'))).toBe('ok');
-    expect(healthy.isRunning).toBe(true);
-  });
+      expect(isUndisturbed(), JSON.stringify(rounds)).toBe(true);
+      expect(await outcome(caller.send('healthy'))).toBe('ok');
+      expect(healthy.isRunning).toBe(true);
+    },
+  );
 });
 
 describe('a message that is larger than Redis lets a subscriber have', () => {

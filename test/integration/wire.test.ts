@@ -333,24 +333,49 @@ describe('a node that is sent', () => {
 });
 
 describe('replies that a caller gets', () => {
-  it('from a node that does not have the call are not taken', async () => {
-    const held = gate();
-    const { node } = await served();
-    const seen: { id: string; from: string }[] = [];
-    await node.register('held', async (_: never, { id, from }) => {
-      seen.push({ id, from });
-      await held.opened;
+  /** A service whose calls somebody else answers first, who knows their ids; under these names. */
+  async function answeredByLiar(names: (node: CloudsNode) => string[], options = {}) {
+    const { node } = await served(options);
+    await node.register('asked', async (_, { id, from }) => {
+      for (const liar of names(node)) {
+        const lie = `[1,"r","${liar}",[["${id}",0,0,"false"]]]`;
+        await cloud.admin.publish(cloud.keys.inbox(from), lie);
+      }
       return 'true';
     });
-    const caller = await cloud.connected();
-    const call = caller.send('held');
-    await until('it runs', () => seen.length === 1);
+    const caller = await cloud.connected({ ...FAST_BEAT, ...options });
+    return { node, caller };
+  }
+  const stranger = () => ['liar.1'];
+  const itself = ({ id }: CloudsNode) => [`${id}.1`];
 
-    const [{ id, from }] = seen as [{ id: string; from: string }];
-    await cloud.admin.publish(cloud.keys.inbox(from), `[1,"r","liar.1",[["${id}",0,0,"false"]]]`);
-    held.open();
+  it('in the name of another node than the one that is known to have the call are not taken', async () => {
+    const { node, caller } = await answeredByLiar(stranger);
+    // Of a first call Redis tells which node has it, before anybody can answer.
+    expect(await caller.send('asked')).toBe('true');
+    await cloud.silence('asked', [node]);
+  });
 
-    expect(await call).toBe('true');
-    await cloud.silence('held', [node]);
+  it('in any name are taken while the caller does not know which node has the call', async () => {
+    const { node, caller } = await answeredByLiar(stranger);
+    await caller.send('asked');
+    // Once Redis is asked, which a busy machine may do before the lie arrives, it is known.
+    await until('a lie is taken', async () => (await caller.send('asked')) === 'false');
+    await cloud.silence('asked', [node]);
+  });
+
+  it('in the name of the node that has the call are taken, whoever sends them', async () => {
+    const { node, caller } = await answeredByLiar(itself);
+    expect(await caller.send('asked')).toBe('false');
+    await cloud.silence('asked', [node]);
+  });
+
+  it('from whoever has no key are not taken with signing, whatever the name', async () => {
+    const signing = { keys: ['the key of this cloud, 32 characters'] };
+    const names = (node: CloudsNode) => [...stranger(), ...itself(node)];
+    const { node, caller } = await answeredByLiar(names, { signing });
+    for (let i = 0; i < 3; i++) expect(await caller.send('asked')).toBe('true');
+    expect(caller.stats.dropped).toEqual({ unsigned: 6 });
+    await cloud.silence('asked', [node]);
   });
 });
