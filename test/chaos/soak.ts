@@ -23,8 +23,10 @@ const FAULT_EVERY_MS = 20 * SECOND;
 const RECOVERY_MS = 10 * SECOND;
 const CALM_MS = 5 * SECOND;
 
+/** One has a limit, but room for all calls when nothing is wrong. */
+const SERVICES = { plain: {}, roomy: { capacity: 200 } };
+
 const LEAST_ANSWERED = 0.97;
-/** One service has a capacity. */
 const CALM_ENDS = ['ok', 'thrown'];
 
 /** A fault, and what followed. */
@@ -44,7 +46,7 @@ export interface SoakPlan {
 
 /** A steady load with a fault now and then: calls are answered, and nothing may grow. */
 export async function soak({ minutes, callsPerSecond }: SoakPlan, say: Say): Promise<Endurance> {
-  const world = await openWorld({ nodes: 2, callers: 2, callsPerSecond });
+  const world = await openWorld({ nodes: 2, callers: 2, callsPerSecond, services: SERVICES });
   const rounds: Round[] = [];
   try {
     const end = performance.now() + minutes * 60 * SECOND;
