@@ -1,13 +1,18 @@
 import { parseArgs } from 'node:util';
-import { type Endurance, outage, overload, soak } from './endurance.js';
+import type { Endurance } from './endurance.js';
+import { outage } from './outage.js';
+import { overload } from './overload.js';
+import { soak } from './soak.js';
 
 const USAGE = `npm run endure -- [flags]
 
-  --only <a,b>     of: soak, overload, overload-with-capacity, outage; default all
-  --minutes <n>    how long the soak takes; default 30
-  --rate <n>       calls per second of each of its two callers; default 700
-  --seconds <n>    how long the overload takes; default 60
-  --help           this text`;
+  --only <a,b>        of: soak, overload, overload-with-capacity, outage; default all
+  --minutes <n>       how long the soak takes; default 30
+  --rate <n>          calls per second of each of its two callers; default 700
+  --seconds <n>       how long the overload takes; default 60
+  --away <n>          how many seconds Redis is away; default 30
+  --max-waiting <n>   how many calls may wait for it; default 1000
+  --help              this text`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -15,20 +20,22 @@ const { values: flags } = parseArgs({
     minutes: { type: 'string', default: '30' },
     rate: { type: 'string', default: '700' },
     seconds: { type: 'string', default: '60' },
+    away: { type: 'string', default: '30' },
+    'max-waiting': { type: 'string', default: '1000' },
     help: { type: 'boolean', default: false },
   },
 });
 
 const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`);
-const OUTAGE_SECONDS = 30;
-const MAX_WAITING = 1000;
 const CAPACITY = 20;
 
+const seconds = Number(flags.seconds);
 const LOADS: Readonly<Record<string, () => Promise<Endurance>>> = {
-  outage: () => outage(OUTAGE_SECONDS, MAX_WAITING, say),
-  overload: () => overload(Number(flags.seconds), undefined, say),
-  'overload-with-capacity': () => overload(Number(flags.seconds), CAPACITY, say),
-  soak: () => soak(Number(flags.minutes), Number(flags.rate), say),
+  outage: () =>
+    outage({ seconds: Number(flags.away), maxWaiting: Number(flags['max-waiting']) }, say),
+  overload: () => overload({ seconds, capacity: undefined }, say),
+  'overload-with-capacity': () => overload({ seconds, capacity: CAPACITY }, say),
+  soak: () => soak({ minutes: Number(flags.minutes), callsPerSecond: Number(flags.rate) }, say),
 };
 
 async function main(): Promise<void> {

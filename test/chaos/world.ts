@@ -30,8 +30,10 @@ export interface WorldPlan<R extends RedisServer> {
   readonly options?: CloudsOptions;
   /** Whether what happens is noted. */
   readonly hasHistory?: boolean;
+  /** Instead of those that follow. */
   readonly services?: SlotPlan['services'];
   readonly busyMs?: number;
+  readonly timeoutMs?: number;
 }
 
 /** The services of every node; one has a limit. */
@@ -128,13 +130,14 @@ export class World<R extends RedisServer = RedisServer> {
 
   async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
     const { redis, prefix } = await this.redis.openWay();
-    const hasGroups = this.plan.services === undefined && callsPerSecond === 0;
+    const hasGroups = this.#hasGroups && callsPerSecond === 0;
     const plan: SlotPlan = {
       services,
       groups: hasGroups ? GROUPS : [],
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       busyMs: this.plan.busyMs,
+      timeoutMs: this.plan.timeoutMs,
       historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
       options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };
@@ -145,11 +148,16 @@ export class World<R extends RedisServer = RedisServer> {
     return this.plan.services ?? SERVICES;
   }
 
+  /** Where all calls keep their handlers busy, nothing is published. */
+  get #hasGroups(): boolean {
+    return this.plan.busyMs === undefined;
+  }
+
   /** With those of the groups. */
   get #allServices(): SlotPlan['services'] {
-    if (this.plan.services) return this.plan.services;
+    if (!this.#hasGroups) return this.#services;
     return {
-      ...SERVICES,
+      ...this.#services,
       ...Object.fromEntries(GROUPS.map((group) => [`@${group}/${EVENT}`, {}])),
     };
   }

@@ -1,9 +1,12 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CloudsNode } from '../../../lib/index.js';
 import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
-import { type Answer, EVENT, type Report, type WorkerPlan, type Work } from './messages.js';
+import { type Answer, EVENT, type WorkerPlan, type Work } from './messages.js';
+import { type Counts, Tally } from './tally.js';
 
 const TICK_MS = 10;
+/** What a process that stood still does not catch up with. */
+const LONGEST_TICK_MS = 250;
 /** An open loop would grow without end while nobody answers. */
 const MAX_OUT = 2000;
 const LONGEST_WORK_MS = 30;
@@ -23,8 +26,9 @@ export class Load {
   #out = 0;
   #debt = 0;
   #rate: number;
-  #outcomes: Record<string, number> = {};
-  #longestMs = 0;
+  #mostOut = MAX_OUT;
+  #tickedAt = clockMs();
+  readonly #tally = new Tally();
   #onDone: (() => void) | undefined;
 
   constructor(
@@ -37,19 +41,18 @@ export class Load {
   }
 
   start(): void {
+    this.#tickedAt = clockMs();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  setRate(callsPerSecond: number): void {
+  setRate(callsPerSecond: number, mostOut = MAX_OUT): void {
     this.#rate = callsPerSecond;
+    this.#mostOut = mostOut;
   }
 
-  /** How calls have ended since this was last asked, and how long the longest took. */
-  takeCounts(): Pick<Report, 'outcomes' | 'longestMs'> {
-    const counts = { outcomes: this.#outcomes, longestMs: this.#longestMs };
-    this.#outcomes = {};
-    this.#longestMs = 0;
-    return counts;
+  /** What became of calls since this was last asked. */
+  takeCounts(): Counts {
+    return this.#tally.take(this.#out);
   }
 
   /** Makes no more; resolves when all have ended. */
@@ -59,8 +62,13 @@ export class Load {
   }
 
   #tick(): void {
-    this.#debt += (this.#rate * TICK_MS) / 1000;
-    for (; this.#debt >= 1; this.#debt--) if (this.#out < MAX_OUT) this.#call();
+    const now = clockMs();
+    // By the clock: on a busy machine ticks are late, and the rate would be less than was asked for.
+    this.#debt += (this.#rate * Math.min(now - this.#tickedAt, LONGEST_TICK_MS)) / 1000;
+    this.#tickedAt = now;
+    for (; this.#debt >= 1; this.#debt--)
+      if (this.#out < this.#mostOut) this.#call();
+      else this.#tally.skipped();
   }
 
   #call(): void {
@@ -71,7 +79,7 @@ export class Load {
     const at = clockMs();
     const sent = { key, kind, attempts, deadlineMs: deadline, by: this.plan.name };
     this.history.add({ what: 'sent', at, ...sent });
-    this.#out++;
+    this.#tally.made(++this.#out);
     const work = this.#work(key, kind);
     const end: OnEnd = (how) => this.#end(key, at, how);
     if (isOneWay(kind)) this.#emit(kind, key, work, options, end);
@@ -97,7 +105,7 @@ export class Load {
         : node.emit(this.#target(), work, { timeout, whenFull });
     sent.then(
       () => end({ outcome: 'ok' }),
-      (error: unknown) => end({ outcome: outcomeOf(error, key) }),
+      (error: unknown) => end({ outcome: this.#outcomeOf(error, key) }),
     );
   }
 
@@ -118,7 +126,7 @@ export class Load {
       };
       take().then(
         () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
-        (error: unknown) => end({ outcome: outcomeOf(error, key), isOwn }),
+        (error: unknown) => end({ outcome: this.#outcomeOf(error, key), isOwn }),
       );
       return;
     }
@@ -128,16 +136,20 @@ export class Load {
         if (isLast) end({ outcome: 'ok', isOwn, from });
       },
       end: () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
-      error: (error) => end({ outcome: outcomeOf(error, key), isOwn }),
+      error: (error) => end({ outcome: this.#outcomeOf(error, key), isOwn }),
     });
   }
 
   #end(key: string, sentAt: number, end: End): void {
     const at = clockMs();
     this.history.add({ what: 'replied', at, by: this.plan.name, key, ...end });
-    this.#outcomes[end.outcome] = (this.#outcomes[end.outcome] ?? 0) + 1;
-    this.#longestMs = Math.max(this.#longestMs, at - sentAt);
+    this.#tally.ended(end.outcome, at - sentAt);
     if (--this.#out === 0) this.#onDone?.();
+  }
+
+  #outcomeOf(error: unknown, key: string): string {
+    this.#tally.failed(error);
+    return outcomeOf(error, key);
   }
 
   #target(): string {
@@ -154,7 +166,7 @@ export class Load {
           [3, 0.4],
           [-1, 0.1],
         ]);
-    const timeout = 500 + Math.floor(1000 * this.random());
+    const timeout = this.plan.timeoutMs ?? 500 + Math.floor(1000 * this.random());
     const whenFull = this.random() < 0.3 ? 'wait' : 'fail';
     return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout, whenFull };
   }

@@ -1,4 +1,5 @@
 import type { CloudsOptions } from '../../../lib/index.js';
+import type { Counts } from './tally.js';
 
 /** What a process of the chaos is told at its start. */
 export interface WorkerPlan {
@@ -17,6 +18,8 @@ export interface WorkerPlan {
   readonly callsPerSecond: number;
   /** How each call keeps its handler busy, in ms of the processor; left out: calls of all kinds. */
   readonly busyMs?: number;
+  /** The timeout of each call that does not keep its handler busy; left out: between 500 and 1500 ms. */
+  readonly timeoutMs?: number;
 }
 
 /** The event that is published. */
@@ -26,9 +29,9 @@ export const EVENT = 'news';
 export type Order =
   /** Its event loop stands still for so long. */
   | { readonly kind: 'block'; readonly ms: number }
-  /** From now on it makes so many calls. */
-  | { readonly kind: 'rate'; readonly callsPerSecond: number }
-  /** It says what it uses, and how its calls have ended since it was last asked. */
+  /** From now on it makes so many calls, but has not more than so many out at the same time. */
+  | { readonly kind: 'rate'; readonly callsPerSecond: number; readonly mostOut?: number }
+  /** It says what it uses, and what became of its calls since it was last asked. */
   | { readonly kind: 'report' }
   /** It makes no more calls; answers when all have ended. */
   | { readonly kind: 'finish' };
@@ -39,7 +42,7 @@ export type Word =
   | { readonly kind: 'finished' }
   | ({ readonly kind: 'report' } & Report);
 
-export interface Report {
+export interface Report extends Counts {
   readonly rssMiB: number;
   /** After a collection. */
   readonly heapMiB: number;
@@ -47,9 +50,6 @@ export interface Report {
   readonly handles: number;
   /** Requests that its handlers have not settled. */
   readonly running: number;
-  readonly outcomes: Readonly<Record<string, number>>;
-  /** The longest wait for an end, in ms. */
-  readonly longestMs: number;
 }
 
 /** The data of a call. */

@@ -103,7 +103,7 @@ async function main(): Promise<void> {
   const load = new Load(node, plan, seededRandom(plan.seed), history);
   process.on('message', (order: Order) => {
     if (order.kind === 'block') block(order.ms);
-    else if (order.kind === 'rate') load.setRate(order.callsPerSecond);
+    else if (order.kind === 'rate') load.setRate(order.callsPerSecond, order.mostOut);
     else if (order.kind === 'report') say({ kind: 'report', ...usage(), ...load.takeCounts() });
     else void load.finish().then(() => say({ kind: 'finished' }));
   });
