@@ -18,6 +18,11 @@ export class Dice {
     return from + Math.floor((to - from + 1) * this.#random());
   }
 
+  /** Dice for something that rolls nobody knows how often. */
+  another(): Dice {
+    return new Dice(this.between(1, 2 ** 31));
+  }
+
   /** Whether something happens that does in `share` of all cases. */
   chance(share: number): boolean {
     return this.#random() < share;

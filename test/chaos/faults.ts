@@ -1,5 +1,6 @@
 import type { Dice } from './dice.js';
 import type { RedisServer } from './redis-server.js';
+import { RESTART } from './rollout.js';
 import type { Slot } from './slot.js';
 import type { World } from './world.js';
 
@@ -24,7 +25,7 @@ function killOne(name: string, among: (world: World) => readonly Slot[]): Fault<
 }
 
 const restartNode: Fault<RedisServer> = {
-  name: 'node restarted by SIGTERM',
+  name: RESTART,
   strike: (world, dice) => dice.pick(world.nodes).replace('close', async () => {}),
 };
 
@@ -55,3 +56,10 @@ export const PROCESS_FAULTS: readonly Fault<RedisServer>[] = [
   freeze,
   block,
 ];
+
+const PROCESS_FAULT_NAMES: ReadonlySet<string> = new Set(PROCESS_FAULTS.map(({ name }) => name));
+
+/** Whether messages can be held up on their way meanwhile, and not only at processes. */
+export function holdsMessages(name: string): boolean {
+  return !PROCESS_FAULT_NAMES.has(name);
+}

@@ -4,7 +4,8 @@ import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
  * What happened to calls, as the processes that took part saw it. Times are in ms of the machine's monotonic
  * clock, which all of its processes share.
  */
-export type HistoryEvent = Sent | Dispatched | Told | Started | Ended | Replied | Stalled | Killed;
+export type HistoryEvent =
+  Sent | Dispatched | Told | Started | Ended | Replied | Joined | Stalled | Held | Killed;
 
 /** A caller has made a call. */
 export interface Sent {
@@ -14,8 +15,13 @@ export interface Sent {
   /** Names the call, and travels in its data. */
   readonly key: string;
   readonly kind: 'request' | 'stream' | 'event' | 'published';
+  /** Whom it is for; of what is published the name of the event. */
+  readonly service: string;
   /** How many attempts it has; -1 for no limit. */
   readonly attempts: number;
+  /** What each attempt has. */
+  readonly timeoutMs: number;
+  /** What the whole call has. */
   readonly deadlineMs: number;
 }
 
@@ -37,6 +43,8 @@ export interface Told {
   readonly key: string;
   readonly id: string;
   readonly says: string;
+  /** The node that has it, if that is what was told. */
+  readonly nodeId?: string;
 }
 
 /** A handler has begun. */
@@ -70,16 +78,34 @@ export interface Replied {
   readonly key: string;
   /** `ok`, `thrown` if the handler failed, or the code of an error. */
   readonly outcome: string;
-  /** What came back belongs to this call; undefined if nothing came back. */
+  /** All that came back belongs to this call, and it is all; undefined if nothing comes back. */
   readonly isOwn?: boolean;
   /** Which process answered. */
   readonly from?: string;
+}
+
+/** A process is there, as this node. */
+export interface Joined {
+  readonly what: 'joined';
+  readonly at: number;
+  readonly by: string;
+  readonly nodeId: string;
 }
 
 /** A process did not get to run its event loop: it was frozen, or busy, or the machine was. */
 export interface Stalled {
   readonly what: 'stalled';
   readonly at: number;
+  readonly by: string;
+  readonly ms: number;
+}
+
+/** For so long messages may have been held up between processes: by a fault of the network or of Redis. */
+export interface Held {
+  readonly what: 'held';
+  /** When that was over. */
+  readonly at: number;
+  /** What held them up. */
   readonly by: string;
   readonly ms: number;
 }

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { isDisturbing, reportOf, wrongOf } from './report.js';
+import type { Fault } from './faults.js';
 import type { RedisServer } from './redis-server.js';
+import { countOfWrong, isDisturbing, reportOf, wrongOf } from './report.js';
 import { runScenario, type ScenarioPlan, type ScenarioResult } from './scenario.js';
 import { SENTINEL_FAULTS } from './sentinel-faults.js';
 import { SentinelRedis } from './sentinel-redis.js';
@@ -11,7 +12,7 @@ import { SingleRedis } from './single-redis.js';
 const USAGE = `npm run chaos -- [flags]
 
   --seed <n>          the first seed; default 1
-  --seeds <n>         how many seeds; default 5
+  --seeds <n>         how many seeds; default 5, with --each 1
   --seconds <n>       how long faults strike with each seed; default 8
   --rate <n>          calls per second of each of two callers; default 300
   --faults <a,b>      only faults whose names have one of these words in them
@@ -19,6 +20,7 @@ const USAGE = `npm run chaos -- [flags]
                       processes; they take longer, so give them some 30 seconds
   --signed            all messages are signed
   --one-by-one        each fault is over before the next strikes
+  --each              all seeds for each fault alone, one by one, and a line for each in the report
   --jobs <n>          so many seeds at the same time; default 1
   --save <file>       writes the report, without what is the machine's, to a file
   --help              this text`;
@@ -26,13 +28,14 @@ const USAGE = `npm run chaos -- [flags]
 const { values: flags } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    seeds: { type: 'string', default: '5' },
+    seeds: { type: 'string' },
     seconds: { type: 'string', default: '8' },
     rate: { type: 'string', default: '300' },
     faults: { type: 'string' },
     sentinel: { type: 'boolean', default: false },
     signed: { type: 'boolean', default: false },
     'one-by-one': { type: 'boolean', default: false },
+    each: { type: 'boolean', default: false },
     jobs: { type: 'string', default: '1' },
     save: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -48,6 +51,7 @@ const seconds = () => (performance.now() - began) / 1000;
 
 /** A Redis, and what can happen in a world that has it. */
 type Setting<R extends RedisServer> = Pick<ScenarioPlan<R>, 'startRedis' | 'faults'>;
+type Run = () => Promise<ScenarioResult>;
 
 const SINGLE = { startRedis: SingleRedis.start, faults: SINGLE_FAULTS };
 const SENTINEL = { startRedis: SentinelRedis.start, faults: SENTINEL_FAULTS };
@@ -58,23 +62,33 @@ function progress(line: string): void {
   else console.error(`${clock} ${line}`);
 }
 
+/** With every seed, and with `--each` every fault. */
+function runsOf<R extends RedisServer>({ startRedis, faults }: Setting<R>): Run[] {
+  const wanted = faults.filter(isWanted);
+  const sets = flags.each ? wanted.map((fault) => [fault]) : [wanted];
+  const count = Number(flags.seeds ?? (flags.each ? 1 : 5));
+  const seeds = Array.from({ length: count }, (_, index) => Number(flags.seed) + index);
+  return sets.flatMap((set) => seeds.map((seed) => () => runSeed(seed, startRedis, set)));
+}
+
 async function runSeed<R extends RedisServer>(
   seed: number,
-  { startRedis, faults }: Setting<R>,
+  startRedis: () => Promise<R>,
+  faults: readonly Fault<R>[],
 ): Promise<ScenarioResult> {
   const result = await runScenario({
     seed,
     startRedis,
-    faults: faults.filter(isWanted),
+    faults,
     nodes: 3,
     callers: 2,
     callsPerSecond: Number(flags.rate),
     ms: Number(flags.seconds) * 1000,
     options: flags.signed ? { signing: { keys: [KEY] } } : {},
-    isOneByOne: flags['one-by-one'],
+    isOneByOne: flags['one-by-one'] || flags.each,
   });
-  const { calls, violations, failures } = result;
-  progress(`seed ${seed}: ${calls} calls, ${violations.length + failures.length} wrong`);
+  const what = result.fault === undefined ? `seed ${seed}` : `seed ${seed} of ${result.fault}`;
+  progress(`${what}: ${result.calls} calls, ${countOfWrong(result)} wrong`);
   // A run takes long: nobody is to wait for its end with that.
   for (const line of wrongOf(result)) console.error(line);
   return result;
@@ -82,30 +96,27 @@ async function runSeed<R extends RedisServer>(
 
 async function main(): Promise<void> {
   if (flags.help) return console.log(USAGE);
-  const first = Number(flags.seed);
-  const seeds = Array.from({ length: Number(flags.seeds) }, (_, index) => first + index);
-  const run = (seed: number) => (flags.sentinel ? runSeed(seed, SENTINEL) : runSeed(seed, SINGLE));
+  const runs = flags.sentinel ? runsOf(SENTINEL) : runsOf(SINGLE);
   const results: ScenarioResult[] = [];
   const work = async () => {
-    for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift())
-      results.push(await run(seed));
+    for (let run = runs.shift(); run !== undefined; run = runs.shift()) results.push(await run());
   };
   // Those that have begun come to their end, so that nothing of them is left on the machine.
   // npm passes on a signal that the terminal has sent to all.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => seeds.splice(0));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => runs.splice(0));
   const jobs = Array.from({ length: Number(flags.jobs) }, () =>
-    work().finally(() => seeds.splice(0)),
+    work().finally(() => runs.splice(0)),
   );
   await Promise.allSettled(jobs);
   await Promise.all(jobs);
-  results.sort((a, b) => a.seed - b.seed);
+  const byFault = (a: ScenarioResult, b: ScenarioResult) =>
+    (a.fault ?? '').localeCompare(b.fault ?? '');
+  results.sort((a, b) => byFault(a, b) || a.seed - b.seed);
   const report = reportOf(results, seconds());
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(report);
   if (flags.save) writeFileSync(flags.save, `${report}\n`);
-  const isWrong = results.some(
-    ({ violations, failures }) => violations.length + failures.length > 0,
-  );
+  const isWrong = results.some((result) => countOfWrong(result) > 0);
   process.exitCode = isWrong || isDisturbing(results) ? 1 : 0;
 }
 

@@ -4,8 +4,9 @@ import type { HistoryEvent, Replied, Sent, Stalled } from './history.js';
 /** A frozen node stands still for longer than any that only has much to do. */
 const FROZEN_MS = 400;
 /** With fewer calls the slowest of a hundred says nothing. */
-const ENOUGH = 500;
+export const ENOUGH = 500;
 const FACTOR = 2;
+const TIMEOUT = 'CLOUDS_TIMEOUT';
 
 /** When a fault struck and was over, on the clock of the histories. */
 export interface Strike {
@@ -21,12 +22,18 @@ export interface Neighbours {
   readonly flooded: readonly number[];
 }
 
-interface Answered {
+/** A request that has ended. */
+interface Outcome {
   readonly sent: Sent;
   readonly reply: Replied;
+  /** The process that was to answer; undefined if nobody knows whether there was one. */
+  readonly node: string | undefined;
 }
 
-/** Requests that were answered at their first attempt, between processes neither of which stood still. */
+/**
+ * Requests between processes neither of which stood still, that were answered at their first attempt, or for which the
+ * time of that ended: those count with all the time that they took.
+ */
 export function neighboursOf(
   history: readonly HistoryEvent[],
   strikes: readonly Strike[],
@@ -42,28 +49,61 @@ export function neighboursOf(
   return { calm, flooded };
 }
 
-function* undisturbed(history: readonly HistoryEvent[]): Iterable<Answered> {
-  const requests = new Map<string, Sent>();
-  const moved = new Set<string>();
-  for (const event of history) {
-    if (event.what === 'sent' && event.kind === 'request') requests.set(event.key, event);
-    if (event.what === 'dispatched' && event.attempt > 1) moved.add(event.key);
-  }
+function* undisturbed(history: readonly HistoryEvent[]): Iterable<Outcome> {
   const frozen = history.filter(isFrozen);
+  for (const outcome of outcomes(history))
+    if (!frozen.some((stall) => concerns(stall, outcome))) yield outcome;
+}
+
+function* outcomes(history: readonly HistoryEvent[]): Iterable<Outcome> {
+  const requests = new Map<string, Sent>();
+  for (const event of history)
+    if (event.what === 'sent' && event.kind === 'request') requests.set(event.key, event);
+  const movedAt = movesOf(history);
+  const places = firstPlaces(history);
   for (const reply of history) {
-    if (reply.what !== 'replied' || reply.from === undefined || moved.has(reply.key)) continue;
-    const sent = requests.get(reply.key);
-    if (sent && !frozen.some((stall) => concerns(stall, sent, reply))) yield { sent, reply };
+    if (reply.what !== 'replied') continue;
+    const { key, outcome, from } = reply;
+    const sent = requests.get(key);
+    if (sent === undefined) continue;
+    const leftAt = movedAt.get(key);
+    const hasTimedOut =
+      leftAt === undefined ? outcome === TIMEOUT : leftAt - sent.at >= sent.timeoutMs;
+    if (hasTimedOut) yield { sent, reply, node: places.get(key) };
+    else if (leftAt === undefined && from !== undefined) yield { sent, reply, node: from };
   }
+}
+
+/** When each call went on to its second attempt. */
+function movesOf(history: readonly HistoryEvent[]): ReadonlyMap<string, number> {
+  const movedAt = new Map<string, number>();
+  for (const event of history) {
+    if (event.what !== 'dispatched' || event.attempt !== 2) continue;
+    movedAt.set(event.key, Math.min(event.at, movedAt.get(event.key) ?? event.at));
+  }
+  return movedAt;
+}
+
+/** Which process had the first attempt of each call, as far as its caller was told. */
+function firstPlaces(history: readonly HistoryEvent[]): ReadonlyMap<string, string> {
+  const processes = new Map<string, string>();
+  for (const event of history) if (event.what === 'joined') processes.set(event.nodeId, event.by);
+  const places = new Map<string, string>();
+  for (const event of history) {
+    if (event.what !== 'told' || event.nodeId === undefined || places.has(event.key)) continue;
+    const process = processes.get(event.nodeId);
+    if (process !== undefined) places.set(event.key, process);
+  }
+  return places;
 }
 
 function isFrozen(event: HistoryEvent): event is Stalled {
   return event.what === 'stalled' && event.ms > FROZEN_MS;
 }
 
-function concerns(stall: Stalled, call: Sent, reply: Replied): boolean {
-  const isOfOne = stall.by === call.by || stall.by === reply.from;
-  return isOfOne && stall.at - stall.ms <= reply.at && call.at <= stall.at;
+function concerns(stall: Stalled, { sent, reply, node }: Outcome): boolean {
+  const isOfOne = stall.by === sent.by || stall.by === node;
+  return isOfOne && stall.at - stall.ms <= reply.at && sent.at <= stall.at;
 }
 
 /** The slowest of a hundred with and without a flood; undefined if too few calls were seen. */

@@ -1,12 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { within } from '../../lib/common/durations.js';
-import { check, type Violation } from './checker.js';
+import { check } from './checker.js';
 import { Dice } from './dice.js';
-import type { Fault } from './faults.js';
-import { clockMs, type HistoryEvent, type Replied } from './history.js';
+import { type Fault, holdsMessages } from './faults.js';
+import { clockMs, type Held, type HistoryEvent, type Replied } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
+import { lossesOf } from './rollout.js';
+import { watchStalls } from './stalls.js';
 import { total } from './total.js';
+import type { Violation } from './violations.js';
 import { World, type WorldPlan } from './world.js';
 
 /** Longer than any call may take when all faults are over. */
@@ -25,6 +28,8 @@ export interface ScenarioPlan<R extends RedisServer> extends WorldPlan<R> {
 /** What came of it. */
 export interface ScenarioResult {
   readonly seed: number;
+  /** The only one that could strike. */
+  readonly fault?: string;
   readonly calls: number;
   /** How often each fault struck. */
   readonly faults: Readonly<Record<string, number>>;
@@ -46,20 +51,30 @@ export async function runScenario<R extends RedisServer>(
   onFault: (name: string) => void = () => {},
 ): Promise<ScenarioResult> {
   const world = await World.open(plan);
+  const holds: Held[] = [];
+  // The proxies live in this process.
+  const endWatch = watchStalls((at, ms) => holds.push({ what: 'held', at, by: 'proxies', ms }));
   try {
     const strikes = await strikeAll(world, plan, onFault);
     const failures = await comeToRest(world);
-    const history = await world.finish();
+    const seen = await world.finish();
+    const history = [...seen, ...holds, ...strikes.flatMap(holdOf)];
     return {
       seed: plan.seed,
+      fault: plan.faults.length === 1 ? plan.faults[0]!.name : undefined,
       faults: total(strikes.map(({ name }) => ({ [name]: 1 }))),
-      failures,
+      failures: [...failures, ...lossesOf(plan, history, world.limited)],
       neighbours: neighboursOf(history, strikes),
       ...judge(history),
     };
   } finally {
+    endWatch();
     await world.close();
   }
+}
+
+function holdOf({ name, from, to }: Strike): Held[] {
+  return holdsMessages(name) ? [{ what: 'held', at: to, by: name, ms: to - from }] : [];
 }
 
 /** Says what is wrong with a world that no fault strikes any more. */

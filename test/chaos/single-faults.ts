@@ -52,7 +52,8 @@ const slice = network('slices of one byte', async (proxies, dice, wait) => {
 
 const latency = network('latency with jitter', async (proxies, dice, wait) => {
   const [least, jitter] = [dice.between(5, 50), dice.between(5, 50)];
-  each(proxies, (proxy) => proxy.shape({ latencyMs: () => least + jitter * Math.random() }));
+  const own = dice.another();
+  each(proxies, (proxy) => proxy.shape({ latencyMs: () => least + own.between(0, jitter) }));
   await wait(dice.between(500, 2000));
   each(proxies, (proxy) => proxy.shape({}));
 });
@@ -83,7 +84,8 @@ const redisFreeze: Fault<SingleRedis> = {
   name: 'Redis frozen',
   async strike(world, dice, wait) {
     world.redis.signal('SIGSTOP');
-    await wait(dice.between(200, 2500));
+    // A connection that says nothing for 3 s is given up.
+    await wait(dice.between(200, dice.chance(0.3) ? 5000 : 2500));
     world.redis.signal('SIGCONT');
   },
 };
@@ -124,10 +126,16 @@ const memoryFull: Fault<SingleRedis> = {
   },
 };
 
+/** What Redis refuses before a script runs, and what it refuses in the middle of one. */
+const RIGHTS = [
+  ...['-@all', '-@scripting', '-client|reply'],
+  ...['-publish', '-zadd', '-hset', '-hget', '-hlen', '-pexpire', '-time'],
+];
+
 const rightsRevoked: Fault<SingleRedis> = {
   name: 'rights revoked',
   async strike(world, dice, wait) {
-    const taken = dice.pick(['-@scripting', '-publish', '-zadd', '-client|reply', '-@all']);
+    const taken = dice.pick(RIGHTS);
     await world.redis.admin.call('ACL', 'SETUSER', 'chaos', taken);
     await wait(dice.between(100, 1000));
     await world.redis.admin.call('ACL', 'SETUSER', 'chaos', '+@all');

@@ -9,10 +9,13 @@ import { Dice } from './dice.js';
 import { type HistoryEvent, readHistory } from './history.js';
 import type { RedisServer } from './redis-server.js';
 import { EVENT } from './programs/messages.js';
+import { unansweredOf, wrongScoreOf } from './rest.js';
 import { Slot, type SlotPlan } from './slot.js';
 
 const PREFIX = 'chaos:';
 const KEYS = new Keys(PREFIX);
+/** Of a node that has no capacity. */
+const BASE_SCORE = 1000;
 /** How long the scores may take to come back when all is quiet. */
 const SCORES_MS = 5000;
 
@@ -81,6 +84,12 @@ export class World<R extends RedisServer = RedisServer> {
     return member && KEYS.inbox(member.replace('!', ''));
   }
 
+  /** The services that may refuse calls. */
+  get limited(): ReadonlySet<string> {
+    const services = Object.entries(this.#services);
+    return new Set(services.flatMap(([name, { capacity }]) => (capacity ? [name] : [])));
+  }
+
   /** When all faults are over: the callers that are not answered any more. */
   async unanswered(): Promise<string[]> {
     let left = this.callers;
@@ -90,7 +99,7 @@ export class World<R extends RedisServer = RedisServer> {
     while (left.length > 0 && performance.now() < end) {
       await delay(LOOK_MS);
       const reports = await Promise.all(left.map((slot) => slot.report()));
-      left = left.filter((_, index) => !reports[index]?.outcomes.ok);
+      left = unansweredOf(left, reports);
     }
     return left.map(({ name }) => name);
   }
@@ -168,14 +177,10 @@ export class World<R extends RedisServer = RedisServer> {
 
   async #wrongScores(): Promise<string | undefined> {
     const living = this.nodes.filter(({ isRunning }) => isRunning).map(({ nodeId }) => nodeId);
-    for (const [service, { capacity = 1000 }] of Object.entries(this.#allServices)) {
+    for (const [service, { capacity = BASE_SCORE }] of Object.entries(this.#allServices)) {
       const flat = await this.redis.admin.zrange(KEYS.service(service), '0', '-1', 'WITHSCORES');
-      const found = new Map<string, number>();
-      for (let i = 0; i < flat.length; i += 2)
-        found.set(flat[i]!.split('.')[0]!, Math.floor(Number(flat[i + 1])));
-      const isRight =
-        flat.length === 2 * living.length && living.every((id) => found.get(id) === capacity);
-      if (!isRight) return `${service}: ${flat.join(' ')}, alive: ${living.join(' ')}`;
+      const wrong = wrongScoreOf({ service, capacity, flat }, living);
+      if (wrong !== undefined) return wrong;
     }
     return undefined;
   }

@@ -1,7 +1,8 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CloudsNode } from '../../../lib/index.js';
 import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
-import { type Answer, EVENT, type WorkerPlan, type Work } from './messages.js';
+import { EVENT, type WorkerPlan, type Work } from './messages.js';
+import { Received } from './received.js';
 import { type Counts, Tally } from './tally.js';
 
 const TICK_MS = 10;
@@ -17,7 +18,15 @@ const LONGEST_STREAM = 3000;
 
 type End = Pick<Replied, 'outcome' | 'isOwn' | 'from'>;
 type OnEnd = (end: End) => void;
-type Options = Parameters<CloudsNode['request']>[2] & { attempts: number; deadline: number };
+type Options = Parameters<CloudsNode['request']>[2] &
+  Readonly<Record<'attempts' | 'timeout' | 'deadline', number>>;
+
+/** One call that is to be made. */
+interface Plan {
+  readonly service: string;
+  readonly work: Work;
+  readonly options: Options;
+}
 
 /** Makes calls of every kind at a steady rate, and notes how they end. */
 export class Load {
@@ -75,15 +84,22 @@ export class Load {
     const key = `${this.plan.name}:${++this.#made}`;
     const kind = this.#kind();
     const options = this.#options(kind);
-    const { attempts, deadline } = options;
+    const service = kind === 'published' ? EVENT : this.#target();
+    const call: Plan = { service, work: this.#work(key, kind), options };
     const at = clockMs();
-    const sent = { key, kind, attempts, deadlineMs: deadline, by: this.plan.name };
-    this.history.add({ what: 'sent', at, ...sent });
+    this.history.add({
+      what: 'sent',
+      at,
+      key,
+      kind,
+      service,
+      by: this.plan.name,
+      ...timesOf(call),
+    });
     this.#tally.made(++this.#out);
-    const work = this.#work(key, kind);
     const end: OnEnd = (how) => this.#end(key, at, how);
-    if (isOneWay(kind)) this.#emit(kind, key, work, options, end);
-    else this.#request(key, work, options, end);
+    if (isOneWay(kind)) this.#emit(kind, call, end);
+    else this.#request(call, end);
   }
 
   #kind(): Sent['kind'] {
@@ -96,47 +112,38 @@ export class Load {
     ]);
   }
 
-  #emit(kind: Sent['kind'], key: string, work: Work, options: Options, end: OnEnd): void {
+  #emit(kind: Sent['kind'], { service, work, options }: Plan, end: OnEnd): void {
     const { node } = this;
-    const { deadline: timeout, whenFull } = options;
+    const { timeout, whenFull } = options;
     const sent =
       kind === 'published'
-        ? node.publish(EVENT, work, { timeout, whenFull })
-        : node.emit(this.#target(), work, { timeout, whenFull });
+        ? node.publish(service, work, { timeout, whenFull })
+        : node.emit(service, work, { timeout, whenFull });
     sent.then(
       () => end({ outcome: 'ok' }),
-      (error: unknown) => end({ outcome: this.#outcomeOf(error, key) }),
+      (error: unknown) => end({ outcome: this.#outcomeOf(error, work.key) }),
     );
   }
 
-  #request(key: string, work: Work, options: Options, end: OnEnd): void {
-    let values = 0;
-    let isOwn = true;
-    let from: string | undefined;
-    const onValue = (value: unknown) => {
-      const answer = value as Answer & { value?: number };
-      from ??= answer.by;
-      isOwn &&= answer.key === key && answer.text === work.text && answer.by === from;
-      if (work.values > 0) isOwn &&= answer.value === values;
-      values++;
-    };
+  #request({ service, work, options }: Plan, end: OnEnd): void {
+    const received = new Received(work);
+    const succeed = () => end({ outcome: 'ok', ...received.whole() });
+    const fail = (error: unknown) =>
+      end({ outcome: this.#outcomeOf(error, work.key), ...received.part() });
     if (work.values > LONGEST_SHORT_STREAM) {
       const take = async () => {
-        for await (const value of this.node.stream(this.#target(), work, options)) onValue(value);
+        for await (const value of this.node.stream(service, work, options)) received.add(value);
       };
-      take().then(
-        () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
-        (error: unknown) => end({ outcome: this.#outcomeOf(error, key), isOwn }),
-      );
+      take().then(succeed, fail);
       return;
     }
-    this.node.request(this.#target(), work, options, {
+    this.node.request(service, work, options, {
       value: (value, isLast) => {
-        onValue(value);
-        if (isLast) end({ outcome: 'ok', isOwn, from });
+        received.add(value, isLast);
+        if (isLast) succeed();
       },
-      end: () => end({ outcome: 'ok', isOwn: isOwn && values === work.values, from }),
-      error: (error) => end({ outcome: this.#outcomeOf(error, key), isOwn }),
+      end: succeed,
+      error: fail,
     });
   }
 
@@ -197,6 +204,11 @@ export class Load {
     }
     return choices.at(-1)![0];
   }
+}
+
+function timesOf({ options }: Plan): Pick<Sent, 'attempts' | 'timeoutMs' | 'deadlineMs'> {
+  const { attempts, timeout, deadline } = options;
+  return { attempts, timeoutMs: timeout, deadlineMs: deadline };
 }
 
 function isOneWay(kind: Sent['kind']): boolean {

@@ -1,5 +1,6 @@
 import { Caller } from '../../../lib/node/caller.js';
 import { ReplyKind } from '../../../lib/protocol/frames.js';
+import { nodeIdOf } from '../../../lib/protocol/ids.js';
 import { clockMs, type HistoryWriter } from '../history.js';
 
 /** What refuses an attempt, or knows nothing of it. */
@@ -11,13 +12,14 @@ export function recordAnswers(
   history: HistoryWriter,
   keys: ReadonlyMap<string, string>,
 ): void {
-  const note = (id: string, says: string) => {
+  const note = (id: string, says: string, nodeId?: string) => {
     const key = keys.get(id);
-    if (key !== undefined) history.add({ what: 'told', at: clockMs(), by, key, id, says });
+    if (key !== undefined) history.add({ what: 'told', at: clockMs(), by, key, id, says, nodeId });
   };
   const { onPlaced, onUnplaced, onForgotten, onReplies } = Caller.prototype;
   Caller.prototype.onPlaced = function (call, attempt, incarnation, isResent) {
-    note(call.id, `${attempt} is at ${incarnation}${isResent ? ', or was' : ''}`);
+    const says = `${attempt} is at ${incarnation}${isResent ? ', or was' : ''}`;
+    note(call.id, says, nodeIdOf(incarnation));
     onPlaced.call(this, call, attempt, incarnation, isResent);
   };
   Caller.prototype.onUnplaced = function (call, attempt, reason) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CloudsNode, type IncomingRequest } from '../../../lib/index.js';
 import { seededRandom } from '../../support/wait.js';
 import { clockMs, HistoryWriter } from '../history.js';
+import { watchStalls } from '../stalls.js';
 import { Load } from './load.js';
 import {
   type Answer,
@@ -15,9 +16,6 @@ import { recordDispatches } from './record-dispatches.js';
 import { recordAnswers } from './record-answers.js';
 
 const RETRY_MS = 200;
-const WATCH_MS = 20;
-/** A timer that is so late says that the process did not run. */
-const STALL_MS = 100;
 
 const plan = JSON.parse(process.argv[2]!) as WorkerPlan;
 const { name: by } = plan;
@@ -54,17 +52,6 @@ async function* stream(answer: Answer, values: number, end: () => void) {
   }
 }
 
-/** Notes when the event loop stood still, for whatever reason. */
-function watchStalls(): void {
-  let last = clockMs();
-  setInterval(() => {
-    const now = clockMs();
-    const ms = now - last - WATCH_MS;
-    if (ms > STALL_MS) history.add({ what: 'stalled', at: now, by, ms });
-    last = now;
-  }, WATCH_MS).unref();
-}
-
 function usage() {
   globalThis.gc?.();
   const { rss, heapUsed } = process.memoryUsage();
@@ -90,7 +77,8 @@ async function persist(act: () => Promise<void>): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  watchStalls();
+  watchStalls((at, ms) => history.add({ what: 'stalled', at, by, ms }));
+  history.add({ what: 'joined', at: clockMs(), by, nodeId: node.id });
   await persist(() => node.connect());
   for (const [service, options] of Object.entries(plan.services))
     await persist(() =>

@@ -19,7 +19,9 @@ const sent = (over: Partial<Sent> = {}): Sent => ({
   by: CALLER,
   key: KEY,
   kind: 'request',
+  service: 'plain',
   attempts: 1,
+  timeoutMs: 1000,
   deadlineMs: 1000,
   ...over,
 });
@@ -60,6 +62,7 @@ const stalled = (at: number, ms: number, by = CALLER): HistoryEvent => ({
   by,
   ms,
 });
+const held = (at: number, ms: number): HistoryEvent => ({ what: 'held', at, by: 'a network', ms });
 const killed = (by = CALLER): HistoryEvent => ({ what: 'killed', at: 50, by });
 
 const RUN = [dispatched(), started(), ended()];
@@ -73,7 +76,10 @@ describe('a history without a breach', () => {
       [sent(), dispatched(), started(), ended({ isError: true }), replied('thrown')],
     ],
     ['of a call that found no node', [sent(), dispatched(), replied('CLOUDS_NO_NODE')]],
-    ['of a call that timed out though it ran', [sent(), ...RUN, replied('CLOUDS_TIMEOUT')]],
+    [
+      'of a call that timed out though it ran',
+      [sent(), ...RUN, replied('CLOUDS_TIMEOUT', { at: 1000 })],
+    ],
     [
       'of a call that moved',
       [
@@ -96,7 +102,7 @@ describe('a history without a breach', () => {
         sent({ kind: 'event' }),
         dispatched({ attempt: 0 }),
         replied('ok', { isOwn: undefined, from: undefined }),
-        started(),
+        started({ at: 60 }),
         ended(),
       ],
     ],
@@ -119,6 +125,72 @@ describe('a history without a breach', () => {
     [
       'of a call whose caller was frozen',
       [sent(), dispatched(), stalled(3000, 2500), replied('CLOUDS_TIMEOUT', { at: 3010 })],
+    ],
+    [
+      'of a call whose timers were a little early',
+      [sent(), dispatched(), replied('CLOUDS_TIMEOUT', { at: 960 })],
+    ],
+    [
+      'of a call that had a timeout after another had moved it, before its deadline',
+      [
+        sent({ attempts: 3, deadlineMs: 3000 }),
+        dispatched(),
+        dispatched({ attempt: 2, at: 500 }),
+        dispatched({ attempt: 3, at: 1490 }),
+        replied('CLOUDS_NODE_LOST', { at: 1600 }),
+      ],
+    ],
+    [
+      'of a call that says that its first attempt timed out when the second finds no node',
+      [
+        sent({ attempts: 3, deadlineMs: 3000 }),
+        dispatched(),
+        dispatched({ attempt: 2, at: 1000 }),
+        replied('CLOUDS_TIMEOUT', { at: 1010 }),
+      ],
+    ],
+    [
+      'of a call that waited for room, and then timed out at its deadline',
+      [
+        sent({ deadlineMs: 1000 }),
+        dispatched(),
+        dispatched({ at: 700 }),
+        replied('CLOUDS_TIMEOUT', { at: 1000 }),
+      ],
+    ],
+    [
+      'of a call that was held up on its way',
+      [
+        sent(),
+        dispatched(),
+        replied('CLOUDS_TIMEOUT', { at: 1000 }),
+        held(2000, 1500),
+        started({ at: 3400 }),
+      ],
+    ],
+    [
+      'of a call whose caller was frozen before it had written it',
+      [
+        sent(),
+        dispatched(),
+        stalled(3000, 2900),
+        started({ at: 3010 }),
+        ended({ at: 3020 }),
+        replied('CLOUDS_TIMEOUT', { at: 3005 }),
+      ],
+    ],
+    [
+      'of a call that has left a frozen node, which then starts it within its time',
+      [
+        sent({ attempts: 2, timeoutMs: 4000, deadlineMs: 8000 }),
+        dispatched(),
+        dispatched({ attempt: 2, at: 100 }),
+        started({ attempt: 2, at: 110, by: 'node#2' }),
+        ended({ attempt: 2, at: 120, by: 'node#2' }),
+        replied('ok', { at: 130, from: 'node#2' }),
+        started({ at: 3000 }),
+        stalled(3005, 2990, NODE),
+      ],
     ],
   ])('%s', (_, history) => {
     expect(kinds(...history)).toEqual([]);
@@ -169,9 +241,34 @@ describe('what is found', () => {
       ],
     ],
     [
-      'has an unknown outcome',
+      'has an end that it cannot have',
       [sent({ kind: 'published' }), dispatched({ attempt: 0 }), replied('unknown: boom')],
     ],
+    [
+      'has an end that it cannot have',
+      [sent({ kind: 'event' }), dispatched({ attempt: 0 }), replied('CLOUDS_EXPIRED')],
+    ],
+    [
+      'has an end that it cannot have',
+      [
+        sent({ kind: 'stream' }),
+        dispatched(),
+        started(),
+        ended({ isError: true }),
+        replied('thrown'),
+      ],
+    ],
+    ...[
+      'CLOUDS_BAD_OPTIONS',
+      'CLOUDS_BAD_NAME',
+      'CLOUDS_UNSERIALIZABLE',
+      'CLOUDS_PAYLOAD_TOO_LARGE',
+      'CLOUDS_CANCELLED',
+      'CLOUDS_CLOSED',
+    ].map((code): [string, HistoryEvent[]] => [
+      'has an end that it cannot have',
+      [sent(), ...RUN, replied(code)],
+    ]),
     ['ran an attempt twice', [sent({ attempts: 3 }), ...RUN, started({ by: 'node#2' }), replied()]],
     [
       'ran an attempt that it does not have',
@@ -192,7 +289,87 @@ describe('what is found', () => {
     ['says that it ran', [sent(), dispatched(), replied()]],
     ['says that it ran', [sent(), ...RUN, replied('ok', { from: 'node#2' })]],
     ['says that it ran', [sent(), ...RUN, replied('thrown')]],
-    ['has an unknown outcome', [sent(), ...RUN, replied('unknown: boom')]],
+    ['has an end that it cannot have', [sent(), ...RUN, replied('unknown: boom')]],
+    ['timed out early', [sent(), ...RUN, replied('CLOUDS_TIMEOUT')]],
+    ['timed out early', [sent(), ...RUN, replied('CLOUDS_TIMEOUT', { at: 940 })]],
+    [
+      'timed out early',
+      [sent({ kind: 'event' }), dispatched({ attempt: 0 }), replied('CLOUDS_TIMEOUT')],
+    ],
+    [
+      // Each of its attempts has had less than its timeout.
+      'timed out early',
+      [
+        sent({ attempts: 3, deadlineMs: 3000 }),
+        dispatched(),
+        dispatched({ attempt: 2, at: 600 }),
+        replied('CLOUDS_TIMEOUT', { at: 900 }),
+      ],
+    ],
+    [
+      'timed out early',
+      [
+        sent({ attempts: -1, timeoutMs: 1000, deadlineMs: 3000 }),
+        ...[1, 2, 3, 4, 5].map((attempt) => dispatched({ attempt, at: 400 * attempt })),
+        replied('CLOUDS_TIMEOUT', { at: 2300 }),
+      ],
+    ],
+    ['was sent twice', [sent(), sent({ at: 5 }), ...RUN, replied()]],
+    ['ended elsewhere', [sent(), ...RUN, replied('ok', { by: 'caller#2' })]],
+    ['got what is not its own', [sent(), ...RUN, replied('ok', { isOwn: undefined })]],
+    ['got what is not its own', [sent(), ...RUN, replied('ok', { from: undefined })]],
+    [
+      'got what is not its own',
+      [sent({ kind: 'stream' }), ...RUN, replied('ok', { isOwn: undefined, from: undefined })],
+    ],
+    ['ended its run twice', [sent(), ...RUN, ended(), replied()]],
+    ['ended before its handler', [sent(), ...RUN, replied('ok', { at: 20 })]],
+    [
+      'ended before its handler',
+      [sent(), dispatched(), started(), ended({ isError: true }), replied('thrown', { at: 20 })],
+    ],
+    [
+      'ran without being dispatched',
+      [sent(), dispatched({ at: 30 }), started(), ended({ at: 35 }), replied()],
+    ],
+    ['dispatched after its end', [sent(), ...RUN, replied(), dispatched({ at: 50 })]],
+    [
+      // Frozen for however long: a node is not to start what has expired.
+      'started after its time',
+      [
+        sent({ attempts: -1, deadlineMs: 9000 }),
+        dispatched(),
+        started({ at: 2050 }),
+        ended({ at: 2060 }),
+        stalled(2055, 2000, NODE),
+        replied('ok', { at: 2070 }),
+      ],
+    ],
+    [
+      'started after its time',
+      [
+        sent({ kind: 'event' }),
+        dispatched({ attempt: 0 }),
+        replied('ok', { isOwn: undefined, from: undefined }),
+        started({ at: 2050 }),
+      ],
+    ],
+    [
+      'started after its time',
+      [sent(), dispatched(), held(-1000, 500), started({ at: 2050 }), killed()],
+    ],
+    [
+      'started after its end',
+      [
+        sent({ attempts: 2, timeoutMs: 4000, deadlineMs: 8000 }),
+        dispatched(),
+        dispatched({ attempt: 2, at: 100 }),
+        started({ attempt: 2, at: 110, by: 'node#2' }),
+        ended({ attempt: 2, at: 120, by: 'node#2' }),
+        replied('ok', { at: 130, from: 'node#2' }),
+        started({ at: 1200 }),
+      ],
+    ],
   ])('%s', (kind, history) => {
     expect(kinds(...history)).toContain(kind);
   });

@@ -5,15 +5,38 @@ import { compare, neighboursOf } from '../../chaos/neighbours.js';
 
 const FLOODED = { name: FLOOD, from: 1000, to: 2000 };
 
+const sent = (key: string, at: number): HistoryEvent => ({
+  ...{ what: 'sent', at, by: 'caller-1#1', key, kind: 'request', service: 'plain' },
+  ...{ attempts: 3, timeoutMs: 500, deadlineMs: 1500 },
+});
+
+/** A request that its node did not answer in time. */
+function timedOut(key: string, at: number, nodeId: string): HistoryEvent[] {
+  const by = 'caller-1#1';
+  return [
+    sent(key, at),
+    { what: 'told', at: at + 510, by, key, id: key, says: 'where it is', nodeId },
+    { what: 'replied', at: at + 500, by, key, outcome: 'CLOUDS_TIMEOUT' },
+  ];
+}
+
+const NODES: HistoryEvent[] = [1, 2].map((number) => ({
+  ...{ what: 'joined', at: 0, by: `node-${number}#1`, nodeId: `id-${number}` },
+}));
+
 /** A request that was sent at some time and took so long. */
 function call(key: string, at: number, ms: number, from = 'node-1#1'): HistoryEvent[] {
   const by = 'caller-1#1';
   return [
-    { what: 'sent', at, by, key, kind: 'request', attempts: 3, deadlineMs: 1000 },
+    sent(key, at),
     { what: 'dispatched', at, by, key, id: key, attempt: 1 },
     { what: 'replied', at: at + ms, by, key, outcome: 'ok', isOwn: true, from },
   ];
 }
+
+const dispatchedAgain = (key: string): HistoryEvent => ({
+  ...{ what: 'dispatched', at: 1500, by: 'caller-1#1', key, id: `${key}2`, attempt: 2 },
+});
 
 describe('calls beside a frozen node that is flooded', () => {
   it('are told from those at other times', () => {
@@ -33,16 +56,23 @@ describe('calls beside a frozen node that is flooded', () => {
     expect(neighboursOf(history, [FLOODED])).toEqual({ calm: [], flooded: [9] });
   });
 
-  it('are not those that have moved', () => {
-    const moved: HistoryEvent = {
-      what: 'dispatched',
-      at: 1500,
-      by: 'caller-1#1',
-      key: 'a',
-      id: 'a2',
-      attempt: 2,
-    };
-    expect(neighboursOf([...call('a', 1100, 600), moved], [FLOODED]).flooded).toEqual([]);
+  it('are not those that have moved before their time', () => {
+    const moved = [...call('a', 1100, 600), dispatchedAgain('a')];
+    expect(neighboursOf(moved, [FLOODED]).flooded).toEqual([]);
+  });
+
+  it('count with all of their time if it was the time of their first attempt that ended', () => {
+    const stalled: HistoryEvent = { what: 'stalled', at: 2000, by: 'node-2#1', ms: 950 };
+    const again: HistoryEvent = { ...dispatchedAgain('c'), at: 1900 };
+    const moved = [...call('c', 1300, 620), again];
+    const history = [...NODES, ...timedOut('a', 1100, 'id-1'), ...moved, stalled];
+    expect(neighboursOf(history, [FLOODED]).flooded).toEqual([500, 620]);
+  });
+
+  it('are not those that the node itself did not answer in time', () => {
+    const stalled: HistoryEvent = { what: 'stalled', at: 2000, by: 'node-2#1', ms: 950 };
+    const history = [...NODES, ...timedOut('a', 1100, 'id-2'), stalled];
+    expect(neighboursOf(history, [FLOODED]).flooded).toEqual([]);
   });
 
   it.each([

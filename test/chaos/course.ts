@@ -1,0 +1,73 @@
+import type {
+  Dispatched,
+  Ended,
+  Held,
+  HistoryEvent,
+  Replied,
+  Sent,
+  Stalled,
+  Started,
+  Told,
+} from './history.js';
+
+export type CallEvent = Sent | Dispatched | Told | Started | Ended | Replied;
+
+/** What the processes have seen of one call. */
+export class Course {
+  readonly events: CallEvent[] = [];
+
+  /** Those of one kind, in the order of time. */
+  of<W extends CallEvent['what']>(what: W): Extract<CallEvent, { what: W }>[] {
+    const found = this.events.filter((event) => event.what === what);
+    return (found as Extract<CallEvent, { what: W }>[]).sort(inTime);
+  }
+}
+
+/** What calls cannot be blamed for. */
+export class Circumstances {
+  readonly #stalls: Stalled[] = [];
+  readonly #holds: Held[] = [];
+  readonly #killed = new Set<string>();
+
+  add(event: Stalled | Held | Extract<HistoryEvent, { what: 'killed' }>): void {
+    if (event.what === 'stalled') this.#stalls.push(event);
+    else if (event.what === 'held') this.#holds.push(event);
+    else this.#killed.add(event.by);
+  }
+
+  isKilled(by: string): boolean {
+    return this.#killed.has(by);
+  }
+
+  /** How long a process did not run between two moments. */
+  stalledMs(by: string, from: number, to: number): number {
+    let total = 0;
+    for (const stall of this.#stalls) {
+      if (stall.by !== by) continue;
+      total += Math.max(0, Math.min(to, stall.at) - Math.max(from, stall.at - stall.ms));
+    }
+    return total;
+  }
+
+  /**
+   * Whether a message that was under way between two moments may have been held up. TCP tries again at intervals that
+   * grow: what has been held up comes up to as long again after that.
+   */
+  wasHeld(from: number, to: number): boolean {
+    return this.#holds.some(({ at, ms }) => at - ms <= to && from <= at + ms);
+  }
+}
+
+export function inTime(a: { readonly at: number }, b: { readonly at: number }): number {
+  return a.at - b.at;
+}
+
+/** It has no attempts, and nothing comes back. */
+export function isOneWay({ kind }: Pick<Sent, 'kind'>): boolean {
+  return kind === 'event' || kind === 'published';
+}
+
+/** A handler sees a one-way request as a first attempt; in the frame it has none. */
+export function attemptOf({ attempt }: Dispatched): number {
+  return Math.max(1, attempt);
+}

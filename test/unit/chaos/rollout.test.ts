@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { PROCESS_FAULTS } from '../../chaos/faults.js';
+import type { HistoryEvent } from '../../chaos/history.js';
+import { lossesOf } from '../../chaos/rollout.js';
+
+const RESTARTS = PROCESS_FAULTS.filter(({ name }) => name.includes('SIGTERM'));
+const ROLLOUT = { faults: RESTARTS, isOneByOne: true };
+
+function call(key: string, service: string, outcome: string): HistoryEvent[] {
+  const by = 'caller-1#1';
+  return [
+    {
+      ...{ what: 'sent', at: 1, by, key, kind: 'request', service },
+      ...{ attempts: 1, timeoutMs: 500, deadlineMs: 500 },
+    },
+    { what: 'replied', at: 2, by, key, outcome },
+  ];
+}
+
+const losses = (plan: Parameters<typeof lossesOf>[0], ...history: HistoryEvent[][]) =>
+  lossesOf(plan, history.flat(), new Set(['tight']));
+
+describe('a rollout', () => {
+  it('loses nothing when calls are answered, or refused by a service with a capacity', () => {
+    const history = [
+      call('a', 'plain', 'ok'),
+      call('b', 'plain', 'thrown'),
+      call('c', 'tight', 'CLOUDS_OVERLOADED'),
+    ];
+    expect(losses(ROLLOUT, ...history)).toEqual([]);
+  });
+
+  it.each([
+    ['tight', 'CLOUDS_TIMEOUT'],
+    ['plain', 'CLOUDS_OVERLOADED'],
+    ['plain', 'CLOUDS_NODE_LOST'],
+    ['plain', 'CLOUDS_NO_NODE'],
+    ['news', 'CLOUDS_OVERLOADED'],
+    ['plain', 'CLOUDS_CANCELLED'],
+  ])('has lost a call to %s that ended with %s', (service, outcome) => {
+    const history = [call('a', 'plain', 'ok'), call('b', service, outcome)];
+    expect(losses(ROLLOUT, ...history)).toEqual([`calls lost in restarts: 1 ${outcome}`]);
+  });
+
+  it.each([
+    ['another fault strikes', { ...ROLLOUT, faults: PROCESS_FAULTS }],
+    ['restarts overlap', { ...ROLLOUT, isOneByOne: false }],
+    ['nothing happens', { ...ROLLOUT, faults: [] }],
+  ])('is not what it is when %s', (_, plan) => {
+    expect(losses(plan, call('a', 'plain', 'CLOUDS_NODE_LOST'))).toEqual([]);
+  });
+});
