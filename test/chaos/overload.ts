@@ -34,8 +34,8 @@ const RECOVERY_MS = 5 * SECOND;
 const LATE_MS = SECOND;
 const BACK_SHARE = 0.9;
 const LONGEST_AFTER_MS = 500;
-/** Of what the nodes can do they do so much when they are asked for too much. */
-const LEAST_DONE = 0.5;
+/** Of what the nodes can do they do so much when they are asked for too much: callers and Redis have the same cores. */
+const LEAST_DONE = 1 / 3;
 const MOST_REDIS_GROWTH_MIB = 100;
 
 /** What calls may end with when there are too many. */

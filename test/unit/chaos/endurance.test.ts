@@ -123,7 +123,7 @@ describe('an overload', () => {
       { during: [during({ answeredPerSecond: 600 })] },
       /only 2\.0 times/,
     ],
-    'the nodes do little': [{ during: [during({ answeredPerSecond: 150 })] }, /only 38 %/],
+    'the nodes do little': [{ during: [during({ answeredPerSecond: 100 })] }, /only 25 %/],
     'nothing was measured': [{ possible: Number.NaN }, /times/],
     'a call ends with another code': [
       { during: [during({ outcomes: { ok: 1, CLOUDS_NODE_LOST: 1 } })] },
