@@ -35,6 +35,7 @@ export interface WorldPlan<R extends RedisServer> {
   readonly hasHistory?: boolean;
   readonly services?: SlotPlan['services'];
   readonly busyMs?: number;
+  readonly isPatient?: boolean;
 }
 
 /** The services of every node; one has a limit. */
@@ -144,6 +145,7 @@ export class World<R extends RedisServer = RedisServer> {
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       busyMs: this.plan.busyMs,
+      isPatient: this.plan.isPatient,
       historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
       options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };
