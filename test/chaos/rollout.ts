@@ -13,7 +13,12 @@ interface Plan {
   readonly isOneByOne?: boolean;
 }
 
-/** Says which calls were lost where nothing happens but that nodes are restarted, each when the last is back: none may be. */
+/** Whether nothing happens but that nodes are restarted, each when the last is back. */
+export function isRollout({ faults, isOneByOne }: Plan): boolean {
+  return isOneByOne === true && faults.length > 0 && faults.every(({ name }) => name === RESTART);
+}
+
+/** Says which calls a rollout has lost: it may lose none. Nothing of other plans, whose faults cost calls. */
 export function lossesOf(
   plan: Plan,
   history: readonly HistoryEvent[],
@@ -22,10 +27,6 @@ export function lossesOf(
   if (!isRollout(plan)) return [];
   const lost = Object.entries(lostCalls(history, limited));
   return lost.map(([outcome, count]) => `calls lost in restarts: ${count} ${outcome}`);
-}
-
-function isRollout({ faults, isOneByOne }: Plan): boolean {
-  return isOneByOne === true && faults.length > 0 && faults.every(({ name }) => name === RESTART);
 }
 
 /** How many calls have failed, by how they ended. Services with a capacity may refuse some. */

@@ -6,7 +6,7 @@ import { type Fault, holdsMessages } from './faults.js';
 import { clockMs, type Held, type HistoryEvent, type Replied } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
-import { lossesOf } from './rollout.js';
+import { isRollout, lossesOf } from './rollout.js';
 import { watchStalls } from './stalls.js';
 import { total } from './total.js';
 import type { Violation } from './violations.js';
@@ -50,7 +50,7 @@ export async function runScenario<R extends RedisServer>(
   plan: ScenarioPlan<R>,
   onFault: (name: string) => void = () => {},
 ): Promise<ScenarioResult> {
-  const world = await World.open(plan);
+  const world = await World.open({ ...plan, isPatient: isRollout(plan) });
   const holds: Held[] = [];
   // The proxies live in this process.
   const endWatch = watchStalls((at, ms) => holds.push({ what: 'held', at, by: 'proxies', ms }));

@@ -37,6 +37,7 @@ export interface WorldPlan<R extends RedisServer> {
   readonly services?: SlotPlan['services'];
   readonly busyMs?: number;
   readonly timeoutMs?: number;
+  readonly isPatient?: boolean;
 }
 
 /** The services of every node; one has a limit. */
@@ -147,6 +148,7 @@ export class World<R extends RedisServer = RedisServer> {
       callsPerSecond,
       busyMs: this.plan.busyMs,
       timeoutMs: this.plan.timeoutMs,
+      isPatient: this.plan.isPatient,
       historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
       options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };

@@ -16,6 +16,10 @@ const LONGEST_SHORT_STREAM = 40;
 /** More than may be under way. */
 const LONGEST_STREAM = 3000;
 
+/** Of calls that are patient: how many times as long their timeouts are, and for how long a stream may go on. */
+const PATIENCE = 4;
+const PATIENT_DEADLINE_MS = 60_000;
+
 type End = Pick<Replied, 'outcome' | 'isOwn' | 'from'>;
 type OnEnd = (end: End) => void;
 type Options = Parameters<CloudsNode['request']>[2] &
@@ -173,9 +177,16 @@ export class Load {
           [3, 0.4],
           [-1, 0.1],
         ]);
-    const timeout = this.plan.timeoutMs ?? 500 + Math.floor(1000 * this.random());
+    const timeout = this.#timeout();
     const whenFull = this.random() < 0.3 ? 'wait' : 'fail';
-    return { attempts, timeout, deadline: attempts === 1 ? timeout : 3 * timeout, whenFull };
+    const ownDeadline = attempts === 1 ? timeout : 3 * timeout;
+    const deadline = this.plan.isPatient ? PATIENT_DEADLINE_MS : ownDeadline;
+    return { attempts, timeout, deadline, whenFull };
+  }
+
+  #timeout(): number {
+    const timeout = this.plan.timeoutMs ?? 500 + Math.floor(1000 * this.random());
+    return this.plan.isPatient ? PATIENCE * timeout : timeout;
   }
 
   #work(key: string, kind: Sent['kind']): Work {
