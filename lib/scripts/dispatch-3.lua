@@ -29,7 +29,8 @@ there is none, the number is taken, and the batch cannot run any more. The fence
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
-Errors   STALE: a later batch has taken this one's slot, or made the fence; whether this one ran is no longer known.
+Errors   STALE: a later batch has taken this one's slot, or made the fence, or Redis refused a part of it; whether this one
+         ran is not known.
          LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
 ]]
 --@include points
@@ -53,6 +54,7 @@ local kept, first = unpack(redis.call('HMGET', fence, slot, 'first'))
 if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
   keptSequence = tonumber(keptSequence)
+  if keptSequence == sequence and keptAnswer == '' then return redis.error_reply('STALE this batch has failed half way') end
   if keptSequence == sequence then return keptAnswer end
   if keptSequence > sequence then return redis.error_reply('STALE a later batch has taken the slot of this one') end
 end
@@ -64,15 +66,17 @@ if isQuestion and (isOlder or not first) then return redis.error_reply('LOST the
 -- It was under way for long on a connection that is gone, and its caller may have been told that it had not run.
 if isOlder then return redis.error_reply('STALE the fence is younger than this batch') end
 
+-- Before anything is sent: where a right is missing, nothing has run, and nothing runs that is not known to.
+local isNewSlot = redis.call('HSET', fence, slot, ARGV[1] .. ':') == 1
+if isNewSlot and redis.call('HLEN', fence) == 1 then
+  redis.call('HSET', fence, 'first', ARGV[1])
+  redis.call('PEXPIRE', fence, NEW_FENCE_MS)
+end
+if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
+
 local function answer(runs)
   local text = nowMs .. '|' .. runs
-  -- Not `call`: a right that is missing here must not make a batch that was delivered look like one that was refused.
-  local isNewSlot = redis.pcall('HSET', fence, slot, ARGV[1] .. ':' .. text) == 1
-  if isNewSlot and redis.pcall('HLEN', fence) == 1 then
-    redis.pcall('HSET', fence, 'first', ARGV[1])
-    redis.pcall('PEXPIRE', fence, NEW_FENCE_MS)
-  end
-  if ARGV[3] ~= '0' then redis.pcall('PEXPIRE', fence, ARGV[3]) end
+  redis.call('HSET', fence, slot, ARGV[1] .. ':' .. text)
   return text
 end
 
