@@ -1,6 +1,6 @@
 import { isAsyncIterable, pacedBy, sendValues } from '../node/handlers.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
-import { MAX_HELD } from '../node/outgoing-stream.js';
+import { MAX_UNMADE } from '../node/outgoing-stream.js';
 
 /** What becomes of it. */
 export interface TailPorts {
@@ -27,7 +27,7 @@ export class StreamTail {
   add(value: unknown): boolean {
     this.#waiting.push(value);
     this.#sending ??= this.#send();
-    return this.#waiting.length <= MAX_HELD;
+    return this.#waiting.length <= MAX_UNMADE;
   }
 
   /** Nothing will be added. `end` is called when all has been sent, unless an iterable throws. */

@@ -3,6 +3,8 @@ import { SizeLog, WINDOW, WINDOW_BYTES } from './stream-window.js';
 
 /** What may be held of one stream, whose source does not wait for room. */
 export const MAX_HELD = 100_000;
+/** Of those that are still being made, each of which is work that is not done yet. */
+export const MAX_UNMADE = 10_000;
 export const MAX_HELD_LENGTH = 16 * 1024 * 1024;
 
 /**
@@ -125,7 +127,7 @@ export class OutgoingStream {
     const held = this.#held.length - this.#next;
     // The one that is being made was pulled when there was room for it; how long the others will be can only be guessed.
     const behind = Math.max(0, this.#announced - 1);
-    if (held + behind > MAX_HELD) return false;
+    if (held > MAX_HELD || behind > MAX_UNMADE) return false;
     return this.#heldLength + behind * this.#meanLength(held) <= MAX_HELD_LENGTH;
   }
 

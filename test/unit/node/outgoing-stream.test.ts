@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_HELD, OutgoingStream } from '../../../lib/node/outgoing-stream.js';
+import { MAX_HELD, MAX_UNMADE, OutgoingStream } from '../../../lib/node/outgoing-stream.js';
 import { SizeLog, WINDOW, WINDOW_BYTES } from '../../../lib/node/stream-window.js';
 
 const LONG = 'x'.repeat(WINDOW_BYTES / 4);
@@ -95,10 +95,10 @@ describe('a value that is announced', () => {
     expect(stream.hasRoom).toBe(true);
   });
 
-  it('counts as held, but for the one that is being made', () => {
+  it('is one of few, beside the one that is being made', () => {
     const { stream, add } = setUp();
     add(WINDOW + 10);
-    const rest = Array.from({ length: MAX_HELD - 10 + 1 }, () => stream.announce());
+    const rest = Array.from({ length: MAX_UNMADE + 1 }, () => stream.announce());
     expect(rest.every(Boolean)).toBe(true);
     expect(stream.announce()).toBe(false);
   });
