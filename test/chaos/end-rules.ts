@@ -18,16 +18,18 @@ const NOT_RUN: ReadonlySet<string> = new Set([
 /** Ends that say that the handler has run to its end. */
 const RUN: ReadonlySet<string> = new Set(['ok', 'thrown']);
 
+const CANCELLED = 'CLOUDS_CANCELLED';
 const LOST = 'CLOUDS_NODE_LOST';
 const TIMEOUT = 'CLOUDS_TIMEOUT';
 
 /**
  * How the calls of the load can end: they are good ones, nobody cancels them, and their caller is not closed before they
- * have ended. A stream's handler does not fail; a one-way call has ended before its handler says anything.
+ * have ended. A node that is restarted cancels what it still has after a while. A stream's handler does not fail; a
+ * one-way call has ended before its handler says anything.
  */
 const POSSIBLE: Readonly<Record<Sent['kind'], readonly string[]>> = {
-  request: [...RUN, ...NOT_RUN, LOST, TIMEOUT],
-  stream: ['ok', ...NOT_RUN, LOST, TIMEOUT],
+  request: [...RUN, ...NOT_RUN, LOST, TIMEOUT, CANCELLED],
+  stream: ['ok', ...NOT_RUN, LOST, TIMEOUT, CANCELLED],
   event: ['ok', 'CLOUDS_NO_NODE', 'CLOUDS_OVERLOADED', 'CLOUDS_DISCONNECTED', LOST, TIMEOUT],
   published: ['ok', 'CLOUDS_NO_NODE', 'CLOUDS_OVERLOADED', 'CLOUDS_DISCONNECTED', LOST, TIMEOUT],
 };

@@ -263,12 +263,15 @@ describe('what is found', () => {
       'CLOUDS_BAD_NAME',
       'CLOUDS_UNSERIALIZABLE',
       'CLOUDS_PAYLOAD_TOO_LARGE',
-      'CLOUDS_CANCELLED',
       'CLOUDS_CLOSED',
     ].map((code): [string, HistoryEvent[]] => [
       'has an end that it cannot have',
       [sent(), ...RUN, replied(code)],
     ]),
+    [
+      'has an end that it cannot have',
+      [sent({ kind: 'event' }), dispatched(), replied('CLOUDS_CANCELLED')],
+    ],
     ['ran an attempt twice', [sent({ attempts: 3 }), ...RUN, started({ by: 'node#2' }), replied()]],
     [
       'ran an attempt that it does not have',
