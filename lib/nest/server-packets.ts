@@ -62,8 +62,8 @@ export class ServerPackets {
     if (!request.isWanted) return request.end();
     const { data } = packet;
     request.metadata = packet.metadata ?? request.metadata;
-    const { metadata } = request;
-    handle(standIn({ request, data, metadata }, this.#responder(request)));
+    const seen = { request, data, metadata: request.metadata };
+    handle(standIn(seen, this.#responder(request)));
   }
 
   #responder(request: IncomingRequest): Responder {

@@ -9,7 +9,7 @@ import type { RedisClock } from './redis-clock.js';
 import type { Registration } from './registry.js';
 
 const FAREWELL_MS = 1000;
-/** The script's word for an inbox that nobody listens on. */
+/** The script's word for an inbox that nobody listens on, or an incarnation that has a successor. */
 const NOT_SUBSCRIBED = 0;
 
 /** Who this node is in Redis at the moment. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { total } from './total.js';
 import type { Counts } from './programs/tally.js';
 import type { Report } from './programs/messages.js';
@@ -42,6 +43,16 @@ export function setRate(world: World, callsPerSecond: number, mostOut?: number):
   const { callers } = world;
   const share = callsPerSecond / callers.length;
   for (const slot of callers) slot.order({ kind: 'rate', callsPerSecond: share, mostOut });
+}
+
+/** A sampler that waits before each sample, and says what it was. */
+export function sampling<S>(take: () => Promise<S>, say: Say): (ms: number) => Promise<S> {
+  return async (ms) => {
+    await delay(ms);
+    const one = await take();
+    say(JSON.stringify(one));
+    return one;
+  };
 }
 
 export async function sample(world: World): Promise<Sample> {

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Endurance,
   ended,
   openWorld,
   sample,
   type Sample,
+  sampling,
   type Say,
   SECOND,
   setRate,
@@ -68,12 +68,7 @@ export async function outage({ seconds, maxWaiting }: OutagePlan, say: Say): Pro
     timeoutMs: TIMEOUT_MS,
     options: { service: { maxWaiting } },
   });
-  const next = async (ms: number) => {
-    await delay(ms);
-    const one = await sample(world);
-    say(JSON.stringify(one));
-    return one;
-  };
+  const next = sampling(() => sample(world), say);
   try {
     await next(WINDOW_MS);
     const before = await next(WINDOW_MS);

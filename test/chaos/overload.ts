@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Endurance,
   mean,
@@ -7,6 +6,7 @@ import {
   sample,
   type Sample as ProcessSample,
   sampleRedis,
+  sampling,
   type Say,
   SECOND,
   setRate,
@@ -68,12 +68,11 @@ export async function overload({ seconds, capacity }: OverloadPlan, say: Say): P
     services: { busy: { capacity } },
     busyMs: BUSY_MS,
   });
-  const next = async (ms: number): Promise<Sample> => {
-    await delay(ms);
-    const one = { ...(await sample(world)), ...(await sampleRedis(world)) };
-    say(JSON.stringify(one));
-    return one;
-  };
+  const take = async (): Promise<Sample> => ({
+    ...(await sample(world)),
+    ...(await sampleRedis(world)),
+  });
+  const next = sampling(take, say);
   try {
     const possible = await measure(world, next);
     setRate(world, NORMAL * possible);

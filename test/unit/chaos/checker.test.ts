@@ -66,6 +66,12 @@ const held = (at: number, ms: number): HistoryEvent => ({ what: 'held', at, by: 
 const killed = (by = CALLER): HistoryEvent => ({ what: 'killed', at: 50, by });
 
 const RUN = [dispatched(), started(), ended()];
+/** A call whose second attempt goes out then. */
+const movedAt = (at: number): HistoryEvent[] => [
+  sent({ attempts: 3, deadlineMs: 3000 }),
+  dispatched(),
+  dispatched({ attempt: 2, at }),
+];
 const kinds = (...history: HistoryEvent[]) => check(history).map(({ kind }) => kind);
 
 describe('a history without a breach', () => {
@@ -133,21 +139,14 @@ describe('a history without a breach', () => {
     [
       'of a call that had a timeout after another had moved it, before its deadline',
       [
-        sent({ attempts: 3, deadlineMs: 3000 }),
-        dispatched(),
-        dispatched({ attempt: 2, at: 500 }),
+        ...movedAt(500),
         dispatched({ attempt: 3, at: 1490 }),
         replied('CLOUDS_NODE_LOST', { at: 1600 }),
       ],
     ],
     [
       'of a call that says that its first attempt timed out when the second finds no node',
-      [
-        sent({ attempts: 3, deadlineMs: 3000 }),
-        dispatched(),
-        dispatched({ attempt: 2, at: 1000 }),
-        replied('CLOUDS_TIMEOUT', { at: 1010 }),
-      ],
+      [...movedAt(1000), replied('CLOUDS_TIMEOUT', { at: 1010 })],
     ],
     [
       'of a call that waited for room, and then timed out at its deadline',
@@ -302,12 +301,7 @@ describe('what is found', () => {
     [
       // Each of its attempts has had less than its timeout.
       'timed out early',
-      [
-        sent({ attempts: 3, deadlineMs: 3000 }),
-        dispatched(),
-        dispatched({ attempt: 2, at: 600 }),
-        replied('CLOUDS_TIMEOUT', { at: 900 }),
-      ],
+      [...movedAt(600), replied('CLOUDS_TIMEOUT', { at: 900 })],
     ],
     [
       'timed out early',
