@@ -102,6 +102,29 @@ describe('a user who may no longer write the fence', () => {
   );
 });
 
+describe('a user who may not take dead members out', () => {
+  it('is not told that what other nodes were given has not run', async () => {
+    const user = `user-${randomId()}`;
+    await cloud.admin.call('ACL', 'SETUSER', user, ...'on >pw ~* &* +@all -zrem'.split(' '));
+    const runs = await runsOfTwo();
+    const url = cloud.url.replace('//', `//${user}:pw@`);
+    const caller = await cloud.connected({ redis: { url, connectionName: cloud.prefix } });
+    // Behind the others by a point: its turn comes when they have some of the requests.
+    await cloud.admin.zadd(cloud.keys.service('work'), 999, 'dead.1');
+
+    const keys = Array.from({ length: CALLS }, (_, key) => key);
+    const ends = await Promise.all(
+      keys.map((key) => outcome(caller.send('work', key, { timeout: 1000 }))),
+    );
+
+    await cloud.admin.zrem(cloud.keys.service('work'), 'dead.1');
+    const untrue = keys.filter((key) => ends[key] === 'CLOUDS_DISCONNECTED' && runs.has(key));
+    expect(runs.size).toBeGreaterThan(1);
+    expect(untrue).toEqual([]);
+    expect(new Set(ends)).toEqual(new Set(['ok', 'CLOUDS_NODE_LOST']));
+  });
+});
+
 describe('a server that was a replica for a while, and has lost what it did before', () => {
   it('is not believed that requests have not run', { timeout: 30_000 }, async () => {
     const runs = await runsOfTwo();
