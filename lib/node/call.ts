@@ -153,6 +153,11 @@ export class Call extends WheelEntry {
       : Math.min(this.resumeAt, this.attemptEndsAt);
   }
 
+  /** Whether the time of the present attempt has passed. */
+  isOver(now: number): boolean {
+    return now >= this.attemptEndsAt;
+  }
+
   /** Whether a node may run the present attempt. */
   get isOut(): boolean {
     return this.place !== undefined || this.isSent;
@@ -167,6 +172,11 @@ export class Call extends WheelEntry {
     const { attempts } = this.plan;
     const hasAttempts = attempts === UNLIMITED_ATTEMPTS || this.attempt < attempts;
     return hasAttempts && !this.isOneWay && this.values === 0 && now < this.deadlineAt;
+  }
+
+  /** Whether only this process, which stood still, has kept the present attempt from being sent. */
+  mayBeginAgain(now: number): boolean {
+    return !this.isOut && this.path.isOpen && this.waitsFor === undefined && this.mayMove(now);
   }
 
   /** Goes on to the next attempt, away from where it is. */

@@ -201,6 +201,7 @@ export class Caller implements CallListener {
     if (performance.now() < call.attemptEndsAt && call.resumeAt !== undefined)
       return this.#dispatch(call);
     if (call.mayWaitForConsumer(performance.now())) return this.#renew(call);
+    if (call.mayBeginAgain(performance.now())) return this.#dispatchAgain(call);
     const error = timeIsUp(call);
     if (!call.isOut) return this.#fail(call, error);
     this.events.timedOut(call);

@@ -175,7 +175,7 @@ export class Dispatcher {
   #sendSome(service: string, calls: WaitingCalls, now: number): boolean {
     while (calls.size > 0) {
       if (!this.#unanswered.hasRoomFor(this.#sequence + 1)) return false;
-      const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH);
+      const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH, now);
       if (some.length === 0) continue;
       const batch = new Batch(service, ++this.#sequence, now, some, this.redis.serverId);
       const requests = this.#requestArgs(batch, now);

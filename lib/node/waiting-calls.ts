@@ -29,6 +29,7 @@ export class WaitingCalls {
   }
 
   add(call: Call): void {
+    if (this.#calls.has(call)) return;
     this.#calls.add(call);
     this.#length += call.body.length;
   }
@@ -37,15 +38,18 @@ export class WaitingCalls {
     if (this.#calls.delete(call)) this.#length -= call.body.length;
   }
 
-  /** Takes as many out as may travel in one batch; large ones do not travel with it. */
-  take(maxFrames: number, maxLength: number): Call[] {
+  /**
+   * Takes as many out as may travel in one batch; large ones do not travel with it. Those whose time is over do not
+   * travel: this process stood still meanwhile, and their timers are about to say so.
+   */
+  take(maxFrames: number, maxLength: number, now: number): Call[] {
     const taken: Call[] = [];
     let length = 0;
     for (const call of this.#calls) {
       if (!isLarge(call)) length += call.body.length + FRAME_OVERHEAD;
       if (taken.length === maxFrames || (length > maxLength && taken.length > 0)) break;
       this.remove(call);
-      if (!call.isSettled) taken.push(call);
+      if (!call.isSettled && !call.isOver(now)) taken.push(call);
     }
     return taken;
   }

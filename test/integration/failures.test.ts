@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { replyMessage, resultFrame } from '../../lib/protocol/encode.js';
-import type { CloudsNode, IncomingRequest } from '../../lib/index.js';
+import type { CallOptions, CloudsNode, IncomingRequest } from '../../lib/index.js';
 import { FAST_BEAT, useCloud } from '../support/cloud.js';
 import { outcome, rejection, tally, timeOf, until, untilCancelled } from '../support/wait.js';
 
@@ -150,6 +150,32 @@ describe('when the event loop of a node stands still for many beats', () => {
     expect(new Set(answers)).toEqual(new Set(['other']));
     await blocking;
     await cloud.silence('work', [busy, other]);
+  });
+});
+
+describe('when a caller stands still before its calls have left', () => {
+  /** The first leaves at once, those of the same turn after it together. */
+  async function callsOfOneTurn(settings: CallOptions) {
+    const [node, caller] = await Promise.all([cloud.child(), settledCaller()]);
+    const [first, ...others] = [0, 1, 2].map((key) => caller.send('work', { key }, settings));
+    const end = performance.now() + 1000;
+    while (performance.now() < end);
+    const ends = await tally(others);
+    await first;
+    await cloud.silence('work', [node]);
+    return { ends, keys: node.runs.map(({ key }) => key) };
+  }
+
+  it('those whose time is over are not made', async () => {
+    const { ends, keys } = await callsOfOneTurn({ timeout: 500, attempts: 1 });
+    expect(ends).toEqual({ CLOUDS_TIMEOUT: 2 });
+    expect(keys).toEqual([0]);
+  });
+
+  it('those with attempts left begin anew', async () => {
+    const { ends, keys } = await callsOfOneTurn({ timeout: 500, attempts: 2, deadline: 5000 });
+    expect(ends).toEqual({ ok: 2 });
+    expect(keys).toEqual([0, 1, 2]);
   });
 });
 

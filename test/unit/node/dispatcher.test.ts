@@ -82,6 +82,16 @@ describe('a turn of the event loop', () => {
     ]);
   });
 
+  it('leaves out calls whose time is over, as when the process stood still', async () => {
+    const { add, addOne, dispatcher, sent } = setUp();
+    dispatcher.pause();
+    add(2, { timeoutMs: 500 });
+    const inTime = addOne({ timeoutMs: 5000 });
+    await pass(1000);
+    dispatcher.resume();
+    expect(framesOf(only(await sent())).map(idOf)).toEqual([inTime.id]);
+  });
+
   it('says how many calls wait for room, with all of the batch, and whether some did before', async () => {
     const { add, listener, sent } = setUp();
     const lineOf = async () => only(await sent()).args.slice(9, 11);
