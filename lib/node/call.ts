@@ -5,6 +5,8 @@ import type { Text } from '../protocol/text.js';
 import type { IncomingStream } from './incoming-stream.js';
 import { WheelEntry } from './timer-wheel.js';
 
+const NONE: readonly string[] = [];
+
 /** The codes of errors that say that no node took a call. */
 export type NoTaker = typeof CloudsErrorCode.NO_NODE | typeof CloudsErrorCode.OVERLOADED;
 
@@ -116,6 +118,8 @@ export class Call extends WheelEntry {
   lostWith: CloudsError | undefined;
   /** Refusals that came before it was known which node has the present dispatch. */
   #earlyRefusals: Refusal[] | undefined;
+  /** Nodes that turned out to have earlier attempts, while it is not known which has the present one. */
+  #earlierPlaces: string[] | undefined;
   /** How many values of a stream have arrived. */
   values = 0;
   /** From the first value of a stream on. */
@@ -204,6 +208,21 @@ export class Call extends WheelEntry {
   /** Whether a refusal may be that of an earlier dispatch, for all that is known. */
   get isRefusalInDoubt(): boolean {
     return this.place === undefined && this.dispatch > 1;
+  }
+
+  /** Whether any node may have the present attempt. */
+  get isPlaceInDoubt(): boolean {
+    return !this.isSettled && this.isSent && this.place === undefined;
+  }
+
+  keepEarlierPlace(incarnation: string): void {
+    (this.#earlierPlaces ??= []).push(incarnation);
+  }
+
+  takeEarlierPlaces(): readonly string[] {
+    const places = this.#earlierPlaces ?? NONE;
+    this.#earlierPlaces = undefined;
+    return places;
   }
 
   /** To be looked at when it is known which node has the call, which is found out now. */

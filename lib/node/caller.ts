@@ -20,6 +20,7 @@ import {
 import { CallTable } from './call-table.js';
 import { type Arrival, IncomingStream } from './incoming-stream.js';
 import { FullServices } from './full-services.js';
+import { cancelEarlier, onLatePlacement } from './late-placements.js';
 import { OneWays } from './one-ways.js';
 import { PlacedCalls } from './placed-calls.js';
 import type { CallerEvents, CallListener } from './ports.js';
@@ -112,12 +113,13 @@ export class Caller implements CallListener {
 
   onPlaced(call: Call, attempt: number, incarnation: string, isResent: boolean): void {
     this.#reached.add(call.service);
-    if (call.isSettled || attempt !== call.attempt) return this.#onLatePlacement(call, incarnation);
+    if (call.isSettled || attempt !== call.attempt) return onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
     if (this.full.size > 0) this.full.onPlaced(call);
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
+    cancelEarlier(call);
     const refusal = call.takeRefusal();
     if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
     else if (isResent) this.#ask(call, incarnation);
@@ -126,6 +128,7 @@ export class Caller implements CallListener {
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
     if (call.isSettled || attempt !== call.attempt) return;
     call.isSent = false;
+    cancelEarlier(call);
     if (reason === 'no-node') return this.#onNoNode(call);
     if (reason === 'only-tried') {
       call.mayRepeatNode = true;
@@ -219,13 +222,6 @@ export class Caller implements CallListener {
       return this.#resumeLater(call);
     }
     this.#fail(call, noTaker(call, CloudsErrorCode.NO_NODE));
-  }
-
-  /** The answer for an attempt that is over: that node has the call too, and need not finish it. */
-  #onLatePlacement(call: Call, incarnation: string): void {
-    if (call.isOneWay || call.isAnswered) return;
-    call.addTried(incarnation);
-    call.path.cancel(incarnation, call.id);
   }
 
   #onReply(call: Call, sender: Origin, frame: ReplyFrame): void {
@@ -374,5 +370,6 @@ export class Caller implements CallListener {
     const isDone = call.place !== undefined || (call.isSent && call.isAnswered);
     if (!isDone) call.path.withdraw(call);
     if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
+    if (!call.isAnswered) cancelEarlier(call);
   }
 }

@@ -454,6 +454,49 @@ describe('a timeout', () => {
     expect(path.cancelled).toContainEqual([B, call.id]);
     expect(call).toMatchObject({ attempt: 2, place: undefined, tried: ['node-a', 'node-b'] });
   });
+
+  /** The first attempt was at B, as is known only when the second has been sent. */
+  async function sentTwice() {
+    const set = setUp({ attempts: 2 });
+    const { caller, call, path } = set;
+    call.isSent = true;
+    await pass(1000 + WHEEL_MS);
+    call.isSent = true;
+    caller.onPlaced(call, 1, B, false);
+    expect(path.cancelled).toEqual([]);
+    return set;
+  }
+
+  it('does not cancel it where the present attempt is too', async () => {
+    const { caller, path, call, sink, place, reply } = await sentTwice();
+    place(call, B);
+    expect(path.cancelled).toEqual([]);
+    reply(call, ReplyKind.RESULT, 1, { from: B });
+    expect(sink.outcome).toBe('value');
+    expect(caller.inFlight).toBe(0);
+  });
+
+  it('cancels it when the present attempt turns out to be elsewhere', async () => {
+    const { path, call, place } = await sentTwice();
+    place(call, A);
+    expect(path.cancelled).toEqual([[B, call.id]]);
+  });
+
+  it.each([['no-node'], ['overloaded']] as const)(
+    'cancels it when the present attempt is nowhere (%s)',
+    async (reason) => {
+      const { caller, path, call } = await sentTwice();
+      caller.onUnplaced(call, 2, reason);
+      expect(path.cancelled).toEqual([[B, call.id]]);
+    },
+  );
+
+  it('cancels it when the call ends before that is known', async () => {
+    const { path, call, sink } = await sentTwice();
+    await pass(1000 + WHEEL_MS);
+    expect(sink.outcome).toBe(CloudsErrorCode.TIMEOUT);
+    expect(path.cancelled).toEqual([[B, call.id]]);
+  });
 });
 
 describe('the code of a call whose time ends', () => {
