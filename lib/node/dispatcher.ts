@@ -7,6 +7,7 @@ import { Batch, isLarge, type Run } from './batch.js';
 import type { Call } from './call.js';
 import type { FlowControl } from './flow-control.js';
 import { type Destination, LargeFrames } from './large-frames.js';
+import { LostBatches } from './lost-batches.js';
 import type { DispatchListener } from './ports.js';
 import type { RequestHeads } from './request-heads.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
@@ -53,6 +54,7 @@ export class Dispatcher {
   #waiting = new Map<string, WaitingCalls>();
   readonly #largeFrames: LargeFrames;
   readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
+  readonly #lost = new LostBatches(LOST_PATIENCE_MS, (batch) => this.#forget(batch));
   /** Services whose last batch found nodes without a limit for all of its calls. */
   readonly #trusted = new Set<string>();
   /** Of the newest script that has one; answers come in order. */
@@ -150,6 +152,7 @@ export class Dispatcher {
     this.#waiting.clear();
     this.#largeFrames.takeBack();
     this.#unanswered.clear();
+    this.#lost.clear();
   }
 
   /** setImmediate, so that all calls that are made while one chunk of input is handled share a batch. */
@@ -335,7 +338,7 @@ export class Dispatcher {
     }
     this.#unanswered.remove(batch);
     this.#trusted.delete(batch.service);
-    if (isLostLately(batch, error)) this.#unanswered.addAgain(batch);
+    if (error.message.startsWith('LOST')) this.#lost.add(batch);
     else if (batch.isAskedFor || error.message.startsWith('STALE')) this.#forget(batch);
     else if (error.message.startsWith('READONLY')) this.#addAgain(batch);
     else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
@@ -350,11 +353,6 @@ export class Dispatcher {
 /** Its node is there, and will take more: what the next batch says can wait. */
 function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
   return unplaced === undefined && member === incarnation;
-}
-
-/** Redis has lost what it knew of the batch, but its nodes may be at work on it. */
-function isLostLately({ sentAt }: Batch, { message }: Error): boolean {
-  return message.startsWith('LOST') && performance.now() - sentAt < LOST_PATIENCE_MS;
 }
 
 function ruleOf({ tried, mayRepeatNode, plan }: Call): unknown {

@@ -42,13 +42,6 @@ export class Unanswered {
     this.#forgetAnswered(batch.sequence);
   }
 
-  /** Of this one there is no answer; replies to its calls may come all the same. */
-  addAgain(batch: Batch): void {
-    batch.isQuiet = true;
-    this.#oldestQuiet = Math.min(this.#oldestQuiet, batch.sequence);
-    this.add(batch);
-  }
-
   remove(batch: Batch): void {
     this.#batches[slotOf(batch.sequence)] = undefined;
   }

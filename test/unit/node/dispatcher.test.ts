@@ -331,6 +331,23 @@ describe('a run of the script', () => {
     expect((await sent()).map(sequenceOf)).toEqual([257, 258]);
   });
 
+  it('does not wait for one that Redis has lost', async () => {
+    const { add, sent, listener, redis, dispatcher } = setUpBusy();
+    const calls = add(1);
+    const [script] = await sent();
+    dispatcher.pause();
+    script!.cut();
+    await turn();
+    dispatcher.resume();
+    only(redis.takeScripts('dispatch')).refuse('LOST the fence is younger than this batch');
+    await turn();
+    add(256 * FULL);
+    expect((await sent()).map(sequenceOf)).toContain(257);
+    expect(listener.forgotten).toEqual([]);
+    await pass(2000);
+    expect(listener.forgotten.map(({ call }) => call)).toEqual(calls);
+  });
+
   it('does not wait for other services that are full', async () => {
     const { add, sent, listener } = setUpBusy();
     add(257 * FULL, { service: 'sum' });
