@@ -135,13 +135,16 @@ export class Heartbeat {
     ];
     this.redis.run('beat', keys, args).then(
       (receivers) => receivers === 0 && this.listener.onDeaf(),
-      (error: unknown) => this.#onError(error),
+      (error: unknown) => this.#onError(beat, error),
     );
     this.listener.onBeat();
   }
 
-  /** A cut connection is the link's business. */
-  #onError(error: unknown): void {
-    if (isRedisReply(error)) this.listener.onError(error);
+  /** A cut connection is the link's business. One on which Redis refuses a beat is not: it is alive. */
+  #onError(beat: number, error: unknown): void {
+    if (!isRedisReply(error)) return;
+    this.#pending.delete(beat);
+    this.#heardBeat = Math.max(this.#heardBeat, beat);
+    this.listener.onError(error);
   }
 }

@@ -172,6 +172,17 @@ describe('a node that does not hear', () => {
     heartbeat.stop();
   });
 
+  it('is not one whose beats Redis refuses: the connection lives', async () => {
+    const { heartbeat, redis, told } = setUp();
+    heartbeat.start();
+    while (told.beats < 6) {
+      for (const script of redis.takeScripts('beat')) script.refuse('OOM command not allowed');
+      await pass(BEAT_MS / 10);
+    }
+    expect(told.deaf).toBe(0);
+    heartbeat.stop();
+  });
+
   it('is not one that was held up: the probe may be there, and is read first', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.5);
     const { heartbeat, told, probe } = setUp();
