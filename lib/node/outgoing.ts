@@ -114,7 +114,8 @@ export class Outgoing {
       openScopes();
       outsideOfRequests(() => {
         this.#connectIfIdle();
-        this.publisher.publish({ name, dataJson, headers, plan }, sink);
+        const startedAt = performance.now();
+        this.publisher.publish({ name, dataJson, headers, plan, startedAt }, sink);
       });
     } catch (error) {
       sink.error(error);

@@ -2,7 +2,6 @@ import { messages } from '../common/messages.js';
 import { eventBody, requestBody } from '../protocol/encode.js';
 import type { Metadata } from '../protocol/frames.js';
 import { readSubscription } from '../protocol/subscriptions.js';
-import type { Text } from '../protocol/text.js';
 import { Call, type CallPath, type CallPlan, type ReplySink } from './call.js';
 import type { Caller } from './caller.js';
 import { Emission } from './emission.js';
@@ -13,6 +12,8 @@ import type { Subscriptions } from './subscriptions.js';
 /** An event, checked and encoded. */
 export interface Event {
   readonly name: string;
+  /** By `performance.now()`: however many calls it takes, its time begins here. */
+  readonly startedAt: number;
   readonly dataJson: string;
   readonly headers: Metadata | undefined;
   readonly plan: CallPlan;
@@ -48,24 +49,22 @@ export class Publisher {
   }
 
   /** Finds out whether there is somebody new. */
-  #look({ name, dataJson, plan }: Event, sink: ReplySink): void {
+  #look({ name, dataJson, plan, startedAt }: Event, sink: ReplySink): void {
     // A look finds no node, nor a full one.
     const look = plan.waitsWhenFull ? { ...plan, waitsWhenFull: false } : plan;
-    this.caller.start(this.#call(name, dataJson, look, this.subscriptions, sink));
+    const settings = { service: name, body: dataJson, plan: look };
+    this.caller.start(new Call(settings, this.subscriptions, sink, startedAt));
   }
 
-  #send({ name, dataJson, headers, plan }: Event, route: Route, sink: ReplySink): void {
+  #send({ name, dataJson, headers, plan, startedAt }: Event, route: Route, sink: ReplySink): void {
     const { service } = route;
     const body = route.isWildcard
       ? eventBody(headers, dataJson, name)
       : requestBody(headers, dataJson);
     // The table names it, so it may only be restarting.
     if (service !== name) this.caller.expect(service);
-    this.caller.start(this.#call(service, body, plan, this.pathOf(service), sink));
-  }
-
-  #call(service: string, body: Text, plan: CallPlan, path: CallPath, sink: ReplySink): Call {
-    return new Call({ service, body, plan }, path, sink, performance.now());
+    const settings = { service, body, plan };
+    this.caller.start(new Call(settings, this.pathOf(service), sink, startedAt));
   }
 
   async #onDeserted(service: string): Promise<void> {
