@@ -1,4 +1,5 @@
 import { MINUTE } from '../common/durations.js';
+import type { CloudsError } from '../common/errors.js';
 import type { DropReason } from '../protocol/frames.js';
 
 /**
@@ -6,21 +7,28 @@ import type { DropReason } from '../protocol/frames.js';
  * was in it is told nobody: it may be somebody's data.
  */
 export class DropLog {
-  readonly #counts = new Map<DropReason, number>();
-  readonly #toldAt = new Map<DropReason, number>();
+  readonly #counts = new Map<string, number>();
+  readonly #toldAt = new Map<string, number>();
 
   constructor(private readonly tell: (text: string) => void) {}
 
   /** `from`: the incarnation that sent it, if it says so. */
   add(reason: DropReason, bytes: number, from = 'somebody who does not say'): void {
-    const count = (this.#counts.get(reason) ?? 0) + 1;
-    this.#counts.set(reason, count);
+    this.#add(reason, () => `dropped a message of ${bytes} bytes from ${from} that is ${reason}`);
+  }
+
+  /** An event that was not run. Events are counted by the code of the reason. */
+  addEvent({ code, message }: CloudsError, from: string): void {
+    this.#add(code, () => `dropped an event from ${from}, ${code}: ${message}`);
+  }
+
+  #add(kind: string, describe: () => string): void {
+    const count = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, count);
     const now = performance.now();
-    if (now - (this.#toldAt.get(reason) ?? -Infinity) < MINUTE) return;
-    this.#toldAt.set(reason, now);
-    this.tell(
-      `dropped a message of ${bytes} bytes from ${from} that is ${reason} (${count} so far)`,
-    );
+    if (now - (this.#toldAt.get(kind) ?? -Infinity) < MINUTE) return;
+    this.#toldAt.set(kind, now);
+    this.tell(`${describe()} (${count} so far)`);
   }
 
   counts(): Record<string, number> {

@@ -1,5 +1,4 @@
 import { SECOND } from '../common/durations.js';
-import { ChurnMap } from '../common/churn-map.js';
 import {
   CloudsCancelledError,
   type CloudsError,
@@ -29,10 +28,12 @@ import type { Text } from '../protocol/text.js';
 import { IncomingRequest, type Responder } from './incoming-request.js';
 import { OutgoingStream } from './outgoing-stream.js';
 import type { Outbox } from './outbox.js';
+import type { Reporter } from './ports.js';
 import type { UnclaimedStream } from './reply-keeper.js';
 import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
+import { RunningRequests } from './running-requests.js';
 import { withinRequest } from './request-scope.js';
 
 /**
@@ -61,20 +62,20 @@ interface Delivery {
  * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
  */
 export class Executor implements Responder {
-  readonly #running = new ChurnMap<string, IncomingRequest>();
+  readonly #running = new RunningRequests();
   #handled = 0;
   #isAccepting = false;
   readonly #pacer = new Pacer({
     onTurn: (start) => this.#run(start),
     onTooLate: (start) => this.#refuseLate(start),
   });
-  readonly #idleListeners = new Set<() => void>();
 
   constructor(
     private readonly registry: Registry,
     private readonly outbox: Outbox,
     private readonly clock: RedisClock,
     private readonly maxPayloadBytes: number,
+    private readonly reporter: Pick<Reporter, 'eventDropped'>,
   ) {}
 
   get running(): number {
@@ -106,18 +107,17 @@ export class Executor implements Responder {
   /** The caller has lost its connection: it waits in another inbox now, and may have missed the reply. */
   onAsk(from: string, ids: readonly string[]): void {
     for (const id of ids) {
-      const request = this.#running.get(id);
+      const request = this.#running.of(from, id);
       if (request) this.#goOn(request, from);
       else this.outbox.reply(from, this.outbox.answerTo(id) ?? unknownFrame(id));
     }
   }
 
-  onCancel(ids: readonly string[]): void {
-    for (const id of ids) this.cancel(id);
+  onCancel(from: string, ids: readonly string[]): void {
+    for (const id of ids) this.#cancel(this.#running.of(from, id));
   }
 
-  cancel(id: string): void {
-    const request = this.#running.get(id);
+  #cancel(request: IncomingRequest | undefined): void {
     if (request === undefined) return;
     request.stream?.drop();
     request.cancel(cancelled(request));
@@ -126,23 +126,13 @@ export class Executor implements Responder {
   }
 
   /** Callers have room for more values of their streams. */
-  onConsumed(consumed: readonly Consumed[]): void {
-    for (const [id, count] of consumed) this.#running.get(id)?.stream?.onConsumed(count);
+  onConsumed(from: string, consumed: readonly Consumed[]): void {
+    for (const [id, count] of consumed) this.#running.of(from, id)?.stream?.onConsumed(count);
   }
 
   /** Resolves when nothing runs any more, or `false` after `limitMs`. */
   idle(limitMs: number): Promise<boolean> {
-    if (this.#running.size === 0) return Promise.resolve(true);
-    return new Promise((resolve) => {
-      const settle = (isIdle: boolean) => {
-        clearTimeout(timer);
-        this.#idleListeners.delete(onIdle);
-        resolve(isIdle);
-      };
-      const timer = setTimeout(() => settle(false), limitMs);
-      const onIdle = () => settle(true);
-      this.#idleListeners.add(onIdle);
-    });
+    return this.#running.idle(limitMs);
   }
 
   /** Cancels what runs and tells its callers; for a node that cannot wait any longer. */
@@ -157,8 +147,9 @@ export class Executor implements Responder {
 
   /** The caller of a stream is not there. It may be reconnecting; if it has missed values, that does not help. */
   onUnclaimed({ id, hasLost }: UnclaimedStream): void {
-    const stream = this.#running.get(id)?.stream;
-    if (hasLost || (stream && stream.onAway() >= CALLER_RETURN_MS)) this.cancel(id);
+    const request = this.#running.get(id);
+    const isGone = request?.stream && request.stream.onAway() >= CALLER_RETURN_MS;
+    if (hasLost || isGone) this.#cancel(request);
   }
 
   /**
@@ -166,9 +157,10 @@ export class Executor implements Responder {
    * being heard. A caller that is there answers. To be called now and then.
    */
   remindCallers(): void {
-    for (const { id, from, stream } of this.#running.values()) {
+    for (const request of this.#running.values()) {
+      const { id, from, stream } = request;
       if (stream === undefined || stream.hasRoom) continue;
-      if (stream.onReminded() >= CALLER_SILENCE_MS) this.cancel(id);
+      if (stream.onReminded() >= CALLER_SILENCE_MS) this.#cancel(request);
       else this.outbox.reply(from, progressFrame(id, stream.sent));
     }
   }
@@ -253,8 +245,7 @@ export class Executor implements Responder {
     const { count } = request;
     request.isEnded = request.isSettled = true;
     request.stream?.drop();
-    this.#running.delete(request.id);
-    count.running--;
+    this.#running.remove(request);
     this.#handled++;
     if (frame !== undefined) this.outbox.reply(request.from, frame);
     this.outbox.point(count);
@@ -264,7 +255,7 @@ export class Executor implements Responder {
   /** No other reply is about to come, so there is nothing to wait for. */
   #onIdle(): void {
     if (!this.#isAccepting) this.outbox.send();
-    for (const onIdle of this.#idleListeners) onIdle();
+    this.#running.tellIdle();
   }
 
   // --- what arrives ---
@@ -281,8 +272,7 @@ export class Executor implements Responder {
       return this.#refuse(from, frame, refusal);
     }
     const request = new IncomingRequest(frame, { from, registration, ageMs }, this);
-    this.#running.set(request.id, request);
-    registration.running++;
+    this.#running.add(request);
     const [, timeLeftMs] = frame;
     this.#pacer.add({
       request,
@@ -303,19 +293,20 @@ export class Executor implements Responder {
   }
 
   #refuseLate({ request }: Start): void {
-    const { id, service, isOneWay, lastAttempt } = request;
+    const { id, from, service, isOneWay, lastAttempt } = request;
     const error = new CloudsOverloadedError(messages.tooBusy(service));
     this.#settle(request, isOneWay ? undefined : refusalFrame(id, 0, error, lastAttempt));
+    if (isOneWay) this.reporter.eventDropped(error, from);
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
   #isRepeated(from: string, [id, , attempt]: RequestFrame): boolean {
     const request = this.#running.get(id);
-    if (request) {
+    if (request?.isOf(from)) {
       request.repeat(from, attempt);
       this.#goOn(request, from);
-      return true;
     }
+    if (request) return true;
     const reply = attempt > 1 ? this.outbox.answerTo(id) : undefined;
     if (reply !== undefined) this.outbox.reply(from, reply);
     return reply !== undefined;
@@ -356,7 +347,8 @@ export class Executor implements Responder {
   }
 
   #refuse(from: string, [id, , attempt]: RequestFrame, error: CloudsError): void {
-    if (attempt !== ONE_WAY) this.outbox.reply(from, refusalFrame(id, 0, error, attempt));
+    if (attempt === ONE_WAY) this.reporter.eventDropped(error, from);
+    else this.outbox.reply(from, refusalFrame(id, 0, error, attempt));
   }
 }
 

@@ -87,6 +87,11 @@ export class IncomingRequest {
     return nodeIdOf(this.from);
   }
 
+  /** @internal Whether this is an incarnation of the node that made the call. */
+  isOf(caller: string): boolean {
+    return this.from === caller || this.callerId === nodeIdOf(caller);
+  }
+
   get isCancelled(): boolean {
     return this.#cancelReason !== undefined;
   }

@@ -23,6 +23,6 @@ export interface CloudsNodeStats {
   readonly running: number;
   /** Requests that handlers of this node have settled. */
   readonly handled: number;
-  /** Messages that were dropped, by reason. */
+  /** Messages that were dropped, by reason, and events that were not run, by the code of the reason. */
   readonly dropped: Readonly<Record<string, number>>;
 }

@@ -77,6 +77,7 @@ export class CloudsNode {
     });
     const reporter = {
       dropped: this.#drops.add.bind(this.#drops),
+      eventDropped: this.#drops.addEvent.bind(this.#drops),
       error: (error: Error) => this.#tell('warning', error.message),
     };
     const describe = () => this.#describe();

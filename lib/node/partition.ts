@@ -75,7 +75,7 @@ export class Partition implements CallPath, Identity {
     private readonly reporter: Reporter,
   ) {
     const entryTtlMs = MISSED_BEATS * options.heartbeatMs;
-    const { prefix, signing } = options;
+    const { prefix, signing, maxPayloadBytes: maxBytes } = options;
     this.#keys = new Keys(prefix);
     this.#signer = new Signer(prefix, signing?.keys[0]);
     const verifier = signing && new Verifier(prefix, signing.keys, signing.isRequired, this);
@@ -88,13 +88,8 @@ export class Partition implements CallPath, Identity {
       onUnclaimed: (stream) => this.#executor.onUnclaimed(stream),
       onError: (error) => reporter.error(error),
     });
-    this.#executor = new Executor(
-      this.registry,
-      this.#outbox,
-      this.#clock,
-      options.maxPayloadBytes,
-    );
-    this.#receiver = new Receiver(options.maxPayloadBytes, verifier, this.#outbox, reporter, () =>
+    this.#executor = new Executor(this.registry, this.#outbox, this.#clock, maxBytes, reporter);
+    this.#receiver = new Receiver(maxBytes, verifier, this.#outbox, reporter, () =>
       calls.placed.onPathOpened(this),
     );
     this.#dispatcher = this.#createDispatcher();
@@ -337,7 +332,7 @@ export class Partition implements CallPath, Identity {
       case MessageKind.REPLIES:
         return this.calls.onReplies(message, bytes, this);
       case MessageKind.CANCEL:
-        return this.#executor.onCancel(message.ids);
+        return this.#executor.onCancel(message.from, message.ids);
       case MessageKind.ASK:
         return this.#executor.onAsk(message.from, message.ids);
       case MessageKind.PROBE:
@@ -345,7 +340,7 @@ export class Partition implements CallPath, Identity {
       case MessageKind.RECEIVED:
         return this.#flow.onReceived(message.from, message.length);
       case MessageKind.WINDOW:
-        return this.#executor.onConsumed(message.consumed);
+        return this.#executor.onConsumed(message.from, message.consumed);
       case MessageKind.ROOM:
         return this.calls.full.onTurn(message.service);
       case MessageKind.FAREWELL:

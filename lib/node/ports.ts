@@ -63,6 +63,8 @@ export interface CallerEvents {
 export interface Reporter {
   /** A message was dropped; `from` is the incarnation that sent it, if it says so. */
   dropped(reason: DropReason, bytes: number, from?: string): void;
+  /** A one-way request of the caller `from` was not run, for this reason: nobody waits for an answer that could say so. */
+  eventDropped(reason: CloudsError, from: string): void;
   /** Something failed that the transport goes on without. */
   error(error: Error): void;
 }

@@ -43,7 +43,7 @@ export class Target {
     const dropped = (reason: DropReason) => {
       this.drops[reason] = (this.drops[reason] ?? 0) + 1;
     };
-    const reporter = { dropped, error: () => {} };
+    const reporter = { dropped, eventDropped: () => {}, error: () => {} };
     this.#partition = new Partition(
       'target',
       this.#options,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { CloudsExpiredError } from '../../../lib/common/errors.js';
 import { DropLog } from '../../../lib/node/drop-log.js';
 import { pass, useFakeClock } from '../fakes/clock.js';
 
@@ -16,6 +17,15 @@ describe('what is dropped', () => {
     for (let i = 0; i < 3; i++) log.add('malformed', 10);
     log.add('too-large', 10);
     expect(log.counts()).toEqual({ malformed: 3, 'too-large': 1 });
+  });
+
+  it('is an event too, which is counted by the code of the reason', () => {
+    const { lines, log } = setUp();
+    for (let i = 0; i < 2; i++) log.addEvent(new CloudsExpiredError('it was too old.'), 'node.1');
+    expect(log.counts()).toEqual({ CLOUDS_EXPIRED: 2 });
+    expect(lines).toEqual([
+      'dropped an event from node.1, CLOUDS_EXPIRED: it was too old. (1 so far)',
+    ]);
   });
 
   it('is told at most once a minute of each kind, with the count so far', async () => {

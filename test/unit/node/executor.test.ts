@@ -63,6 +63,7 @@ function setUp({ handler, capacity }: Setting = {}) {
   const clock = new RedisClock();
   const registry = new Registry();
   const requests: IncomingRequest[] = [];
+  const dropped: [code: string, from: string][] = [];
   const executor: Executor = new Executor(
     registry,
     new Outbox(
@@ -79,6 +80,7 @@ function setUp({ handler, capacity }: Setting = {}) {
     ),
     clock,
     MAX_PAYLOAD,
+    { eventDropped: ({ code }, from) => void dropped.push([code, from]) },
   );
   const handle: RequestHandler = (request) => {
     requests.push(request);
@@ -125,7 +127,18 @@ function setUp({ handler, capacity }: Setting = {}) {
       .filter(([name]) => name === 'publish')
       .map(([, , text]) => decodeMessage(Buffer.from(String(text)), 100_000))
       .map((message) => (message.kind === 'r' ? message.frames.length : 0));
-  return { leftAtOnce, redis, keeper, clock, executor, registration, requests, arrive, sent };
+  return {
+    dropped,
+    leftAtOnce,
+    redis,
+    keeper,
+    clock,
+    executor,
+    registration,
+    requests,
+    arrive,
+    sent,
+  };
 }
 
 const FULL_COUNT = { taken: 1, running: 0, returned: 1 };
@@ -252,7 +265,7 @@ describe('a request', () => {
     request.value('late');
     expect((await sent()).replies).toHaveLength(WINDOW);
     expect(executor.running).toBe(1);
-    executor.onConsumed([
+    executor.onConsumed(CALLER, [
       ['unknown', 5],
       ['id', 2],
     ]);
@@ -286,7 +299,7 @@ describe('a request', () => {
     for (let i = 0; i <= WINDOW; i++) for (const one of [waiting, ended]) one.value(i);
     ended.end();
     const woken = waiting.whenWritable();
-    executor.onCancel(['a', 'b']);
+    executor.onCancel(CALLER, ['a', 'b']);
     await woken;
     expect(executor.running).toBe(1);
     waiting.end();
@@ -311,7 +324,7 @@ describe('a request', () => {
     for (let second = 0; second <= 10; second++) {
       expect(silent.isCancelled).toBe(false);
       executor.remindCallers();
-      executor.onConsumed([['alive', 0]]);
+      executor.onConsumed(CALLER, [['alive', 0]]);
       await pass(1000);
     }
     expect([silent.isCancelled, alive.isCancelled]).toEqual([true, false]);
@@ -525,7 +538,7 @@ describe('a call that arrives again', () => {
   it('after it was cancelled, while the handler goes on, is answered', async () => {
     const { executor, requests, arrive, sent } = setUp();
     arrive([{}]);
-    executor.onCancel(['id']);
+    executor.onCancel(CALLER, ['id']);
     arrive([{ attempt: 2 }]);
     for (const request of requests) request.result(6);
     expect((await sent()).replies).toHaveLength(1);
@@ -534,7 +547,7 @@ describe('a call that arrives again', () => {
   it('after it was cancelled is no whole stream when a value was said in between', async () => {
     const { executor, arrive, sent } = setUp();
     const request = arrive([{}]);
-    executor.onCancel(['id']);
+    executor.onCancel(CALLER, ['id']);
     request.value(1);
     arrive([{ attempt: 2 }]);
     request.end();
@@ -577,7 +590,7 @@ describe('a cancel', () => {
     const signal = messageOf.run('a message', () => request.signal);
     const seen: unknown[] = [];
     signal.addEventListener('abort', () => seen.push(messageOf.getStore()));
-    messageOf.run('the inbox', () => executor.onCancel(['id']));
+    messageOf.run('the inbox', () => executor.onCancel(CALLER, ['id']));
     expect(seen).toEqual(['a message']);
   });
 
@@ -587,7 +600,7 @@ describe('a cancel', () => {
     const { signal } = request;
     const onCancel = vi.fn();
     request.onCancel(onCancel);
-    executor.onCancel(['unknown', 'id', 'id']);
+    executor.onCancel(CALLER, ['unknown', 'id', 'id']);
     expect(onCancel).toHaveBeenCalledOnce();
     expect(signal.reason).toBeInstanceOf(CloudsCancelledError);
     expect((signal.reason as Error).message).toBe(messages.cancelled('sum'));
@@ -600,7 +613,7 @@ describe('a cancel', () => {
   it('is told also to a handler that asks only then', () => {
     const { executor, arrive } = setUp();
     const request = arrive([{}]);
-    executor.onCancel(['id']);
+    executor.onCancel(CALLER, ['id']);
     const onCancel = vi.fn();
     request.onCancel(onCancel);
     expect(onCancel).toHaveBeenCalledOnce();
@@ -614,6 +627,49 @@ describe('a cancel', () => {
     request.value('a');
     await sent();
     expect(request.signal.aborted).toBe(true);
+  });
+});
+
+describe('somebody who is not the caller', () => {
+  const STRANGER = 'stranger.1';
+
+  it('has no say in a request, and is not sent its reply', async () => {
+    const { executor, arrive, requests, sent } = setUp();
+    const request = arrive([{}]);
+    executor.onCancel(STRANGER, ['id']);
+    executor.onAsk(STRANGER, ['id']);
+    arrive([{ attempt: 2 }], { from: STRANGER });
+    expect(requests).toEqual([request]);
+    expect(request.isCancelled).toBe(false);
+    const { replies, points } = await sent();
+    expect(replies).toMatchObject([{ to: STRANGER, kind: ReplyKind.UNKNOWN }]);
+    expect(points).toEqual([1]);
+    request.result(6);
+    expect((await sent()).replies).toMatchObject([{ to: CALLER, value: 6 }]);
+  });
+
+  it('does not make its stream go on', () => {
+    const { executor, arrive } = setUp();
+    const request = arrive([{}]);
+    while (request.isWritable) request.value(1);
+    executor.onConsumed(STRANGER, [['id', 1000]]);
+    expect(request.isWritable).toBe(false);
+    executor.onConsumed('caller.2', [['id', 1000]]);
+    expect(request.isWritable).toBe(true);
+  });
+});
+
+describe('an event that is not run', () => {
+  it.each([
+    ['CLOUDS_EXPIRED', {}, { timeLeftMs: 0 }, 'sum'],
+    ['CLOUDS_OVERLOADED', { capacity: 0 }, {}, 'sum'],
+    ['CLOUDS_NO_NODE', {}, {}, 'product'],
+  ])('is reported, as nobody else hears of it (%s)', async (code, setting, frame, service) => {
+    const { arrive, dropped, sent, requests } = setUp(setting);
+    arrive([{ ...frame, attempt: ONE_WAY }], { service });
+    expect(dropped).toEqual([[code, CALLER]]);
+    expect(requests).toEqual([]);
+    expect((await sent()).replies).toEqual([]);
   });
 });
 

@@ -27,6 +27,7 @@ function setUp() {
   const dropped: DropReason[] = [];
   const reporter = {
     dropped: (reason: DropReason) => void dropped.push(reason),
+    eventDropped: () => undefined,
     error: () => undefined,
   };
   const describeNode = () => ({ pid: 1 });

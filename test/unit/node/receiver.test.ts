@@ -18,6 +18,7 @@ function setUp() {
   const told = { missed: 0 };
   const reporter = {
     dropped: (reason: DropReason) => void dropped.push(reason),
+    eventDropped: () => undefined,
     error: () => undefined,
   };
   const nobody = {} as Outbox;
