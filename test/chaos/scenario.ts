@@ -58,12 +58,13 @@ export async function runScenario<R extends RedisServer>(
     const strikes = await strikeAll(world, plan, onFault);
     const failures = await comeToRest(world);
     const seen = await world.finish();
+    const crashes = world.slots.flatMap((slot) => slot.crashes);
     const history = [...seen, ...holds, ...strikes.flatMap(holdOf)];
     return {
       seed: plan.seed,
       fault: plan.faults.length === 1 ? plan.faults[0]!.name : undefined,
       faults: total(strikes.map(({ name }) => ({ [name]: 1 }))),
-      failures: [...failures, ...lossesOf(plan, history, world.limited)],
+      failures: [...crashes, ...failures, ...lossesOf(plan, history, world.limited)],
       neighbours: neighboursOf(history, strikes),
       ...judge(history),
     };
@@ -83,7 +84,6 @@ async function comeToRest(world: World): Promise<string[]> {
   await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
   const wrongScores = await world.wrongScores();
   return [
-    ...world.slots.flatMap((slot) => slot.crashes),
     ...unanswered.map((name) => `${name} is not answered any more`),
     ...(wrongScores === undefined ? [] : [`scores: ${wrongScores}`]),
   ];

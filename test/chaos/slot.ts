@@ -10,10 +10,29 @@ const PROGRAM = fileURLToPath(new URL('./programs/worker.js', import.meta.url));
 /** What is the same for all processes that follow each other in one place. */
 export type SlotPlan = Omit<WorkerPlan, 'name' | 'seed'>;
 
+/** How a process ended, as Node.js says it: one of the two is there. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Says how a process ended by itself; undefined if one of the signals that it was sent has ended it. */
+export function crashOf(
+  { code, signal }: Exit,
+  asked: ReadonlySet<NodeJS.Signals>,
+): string | undefined {
+  // Before it is connected SIGTERM ends it at once.
+  const isAsked = signal === null ? code === 0 && asked.has('SIGTERM') : asked.has(signal);
+  if (isAsked) return undefined;
+  return signal === null ? `exit code ${code}` : `ended by ${signal}`;
+}
+
 /** A place for a process: when its process has ended, another can follow. */
 export class Slot {
   #child: ChildProcess | undefined;
   #generation = 0;
+  /** By which signals its process was to end. */
+  #asked = new Set<NodeJS.Signals>();
   #isBeingReplaced = false;
   #reported: ((report: Report | undefined) => void) | undefined;
   #finished: (() => void) | undefined;
@@ -50,13 +69,7 @@ export class Slot {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     });
     this.#child = child;
-    let errors = '';
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
-    child.on('exit', (code) => {
-      if (code !== 0 && code !== null) this.crashes.push(`${name}: exit code ${code}\n${errors}`);
-      this.#finished?.();
-      this.#reported?.(undefined);
-    });
+    this.#watch(child, name);
     return new Promise((resolve) => {
       child.on('message', (word: Word) => {
         if (word.kind === 'ready') {
@@ -77,7 +90,8 @@ export class Slot {
   }
 
   order(order: Order): void {
-    if (this.isRunning) this.#child!.send(order);
+    // It may just have ended, which its exit will say.
+    if (this.isRunning) this.#child!.send(order, () => undefined);
   }
 
   /** Its process makes no more calls; resolves when all have ended. */
@@ -108,9 +122,7 @@ export class Slot {
 
   async kill(): Promise<void> {
     if (!this.isRunning) return;
-    const exited = once(this.#child!, 'exit');
-    this.#child!.kill('SIGKILL');
-    await exited;
+    await this.#end('SIGKILL');
     const { historyFile } = this.plan;
     if (historyFile !== undefined)
       appendEvent(historyFile, { what: 'killed', at: clockMs(), by: this.#name });
@@ -118,10 +130,7 @@ export class Slot {
 
   /** Ends it as an orchestrator does. */
   async close(): Promise<void> {
-    if (!this.isRunning) return;
-    const exited = once(this.#child!, 'exit');
-    this.#child!.kill('SIGTERM');
-    await exited;
+    if (this.isRunning) await this.#end('SIGTERM');
   }
 
   get #name(): string {
@@ -131,6 +140,28 @@ export class Slot {
   #nextName(): string {
     this.#generation++;
     return this.#name;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const closed = once(this.#child!, 'close');
+    this.#asked.add(signal);
+    this.#child!.kill(signal);
+    await closed;
+  }
+
+  #watch(child: ChildProcess, name: string): void {
+    const asked = (this.#asked = new Set<NodeJS.Signals>());
+    let errors = '';
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (errors += text));
+    child.on('exit', () => {
+      this.#finished?.();
+      this.#reported?.(undefined);
+    });
+    // Only then all that it said is there.
+    child.on('close', (code, signal) => {
+      const crash = crashOf({ code, signal }, asked);
+      if (crash !== undefined) this.crashes.push(`${name}: ${crash}\n${errors}`);
+    });
   }
 
   #onWord(word: Word): void {
