@@ -1,3 +1,4 @@
+import { aftermathMs } from './faults.js';
 import type {
   Dispatched,
   Ended,
@@ -7,8 +8,13 @@ import type {
   Sent,
   Stalled,
   Started,
+  Struck,
   Told,
 } from './history.js';
+import { RESTART } from './rollout.js';
+
+/** For so long a process does not stand still where the machine has time for it; heartbeats are missed by then. */
+const LONG_STALL_MS = 1000;
 
 export type CallEvent = Sent | Dispatched | Told | Started | Ended | Replied;
 
@@ -27,11 +33,13 @@ export class Course {
 export class Circumstances {
   readonly #stalls: Stalled[] = [];
   readonly #holds: Held[] = [];
+  readonly #strikes: Struck[] = [];
   readonly #killed = new Set<string>();
 
-  add(event: Stalled | Held | Extract<HistoryEvent, { what: 'killed' }>): void {
+  add(event: Stalled | Held | Struck | Extract<HistoryEvent, { what: 'killed' }>): void {
     if (event.what === 'stalled') this.#stalls.push(event);
     else if (event.what === 'held') this.#holds.push(event);
+    else if (event.what === 'struck') this.#strikes.push(event);
     else this.#killed.add(event.by);
   }
 
@@ -56,6 +64,25 @@ export class Circumstances {
   wasHeld(from: number, to: number): boolean {
     return this.#holds.some(({ at, ms }) => at - ms <= to && from <= at + ms);
   }
+
+  /** Whether something was wrong between two moments, or so short a time before that it still had consequences. */
+  wasDisturbed(from: number, to: number): boolean {
+    const stalls = [...this.#stalls, ...this.#holds].filter(({ ms }) => ms >= LONG_STALL_MS);
+    return [...this.#strikes, ...stalls].some((one) => hasConsequences(one, from, to));
+  }
+
+  /** Whether a node may have ended before its handlers. */
+  wasRestarted(from: number, to: number): boolean {
+    return this.#strikes.some((one) => one.by === RESTART && hasConsequences(one, from, to));
+  }
+}
+
+function hasConsequences(
+  { at, ms, by }: Struck | Stalled | Held,
+  from: number,
+  to: number,
+): boolean {
+  return at - ms <= to && from <= at + aftermathMs(by);
 }
 
 export function inTime(a: { readonly at: number }, b: { readonly at: number }): number {

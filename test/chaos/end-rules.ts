@@ -22,6 +22,14 @@ const CANCELLED = 'CLOUDS_CANCELLED';
 const LOST = 'CLOUDS_NODE_LOST';
 const TIMEOUT = 'CLOUDS_TIMEOUT';
 
+/** Ends that calls do not have in a fleet that is well. */
+const CAUSED: ReadonlySet<string> = new Set([
+  'CLOUDS_NO_NODE',
+  'CLOUDS_DISCONNECTED',
+  LOST,
+  CANCELLED,
+]);
+
 /**
  * How the calls of the load can end: they are good ones, nobody cancels them, and their caller is not closed before they
  * have ended. A node that is restarted cancels what it still has after a while. A stream's handler does not fail; a
@@ -47,8 +55,26 @@ export function* breachesOfEnd(
   for (const reply of replies) {
     if (reply.by !== sent.by) yield 'ended elsewhere';
     yield* breachesOfTime(sent, reply, course, circumstances);
+    if (!hasCause(sent, reply, course, circumstances)) yield 'has an end that nothing caused';
     yield* breachesOfTruth(sent, reply, course);
   }
+}
+
+/**
+ * Whether something was wrong that such an end can come of. Only a node that is restarted cancels a call by itself. One
+ * that has a stream again which its caller had cancelled there, or did not come back for, has it no longer whole.
+ */
+function hasCause(
+  sent: Sent,
+  { at, outcome }: Replied,
+  course: Course,
+  circumstances: Circumstances,
+): boolean {
+  if (!CAUSED.has(outcome)) return true;
+  const isBack = sent.kind === 'stream' && course.of('dispatched').length > 1;
+  return outcome === CANCELLED && !isBack
+    ? circumstances.wasRestarted(sent.at, at)
+    : circumstances.wasDisturbed(sent.at, at);
 }
 
 function* breachesOfTime(

@@ -59,6 +59,19 @@ export const PROCESS_FAULTS: readonly Fault<RedisServer>[] = [
 
 const PROCESS_FAULT_NAMES: ReadonlySet<string> = new Set(PROCESS_FAULTS.map(({ name }) => name));
 
+/** What the names of those begin with after which Redis has another master. */
+export const FAILOVER = 'failover';
+
+/** Nodes and callers know each other again: three heartbeats can be missed, and a node is back within another. */
+const AFTERMATH_MS = 4000;
+/** Until the old master is a replica, it may still take itself for the master. */
+const FAILOVER_MS = 10_000;
+
+/** How long after a fault is over the calls may still end as they do because of it. */
+export function aftermathMs(name: string): number {
+  return name.startsWith(FAILOVER) ? FAILOVER_MS + AFTERMATH_MS : AFTERMATH_MS;
+}
+
 /** Whether messages can be held up on their way meanwhile, and not only at processes. */
 export function holdsMessages(name: string): boolean {
   return !PROCESS_FAULT_NAMES.has(name);

@@ -5,7 +5,7 @@ import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
  * clock, which all of its processes share.
  */
 export type HistoryEvent =
-  Sent | Dispatched | Told | Started | Ended | Replied | Joined | Stalled | Held | Killed;
+  Sent | Dispatched | Told | Started | Ended | Replied | Joined | Stalled | Held | Struck | Killed;
 
 /** A caller has made a call. */
 export interface Sent {
@@ -106,6 +106,16 @@ export interface Held {
   /** When that was over. */
   readonly at: number;
   /** What held them up. */
+  readonly by: string;
+  readonly ms: number;
+}
+
+/** A fault has struck for so long. */
+export interface Struck {
+  readonly what: 'struck';
+  /** When it was over. */
+  readonly at: number;
+  /** Its name. */
   readonly by: string;
   readonly ms: number;
 }

@@ -3,7 +3,7 @@ import { within } from '../../lib/common/durations.js';
 import { check } from './checker.js';
 import { Dice } from './dice.js';
 import { type Fault, holdsMessages } from './faults.js';
-import { clockMs, type Held, type HistoryEvent, type Replied } from './history.js';
+import { clockMs, type Held, type HistoryEvent, type Replied, type Struck } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
 import { isRollout, lossesOf } from './rollout.js';
@@ -59,7 +59,7 @@ export async function runScenario<R extends RedisServer>(
     const failures = await comeToRest(world);
     const seen = await world.finish();
     const crashes = world.slots.flatMap((slot) => slot.crashes);
-    const history = [...seen, ...holds, ...strikes.flatMap(holdOf)];
+    const history = [...seen, ...holds, ...strikes.map(struckBy), ...strikes.flatMap(holdOf)];
     return {
       seed: plan.seed,
       fault: plan.faults.length === 1 ? plan.faults[0]!.name : undefined,
@@ -72,6 +72,10 @@ export async function runScenario<R extends RedisServer>(
     endWatch();
     await world.close();
   }
+}
+
+function struckBy({ name, from, to }: Strike): Struck {
+  return { what: 'struck', at: to, by: name, ms: to - from };
 }
 
 function holdOf({ name, from, to }: Strike): Held[] {

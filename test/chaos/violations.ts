@@ -12,6 +12,7 @@ export type ViolationKind =
   | 'timed out early'
   | 'ended before its handler'
   | 'has an end that it cannot have'
+  | 'has an end that nothing caused'
   | 'got what is not its own'
   | 'ran twice'
   | 'ran twice in a group'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { check } from '../../chaos/checker.js';
+import { RESTART } from '../../chaos/rollout.js';
 import type {
   Dispatched,
   Ended,
@@ -63,6 +64,12 @@ const stalled = (at: number, ms: number, by = CALLER): HistoryEvent => ({
   ms,
 });
 const held = (at: number, ms: number): HistoryEvent => ({ what: 'held', at, by: 'a network', ms });
+const struck = (at = 0, ms = 0, by = 'connections reset'): HistoryEvent => ({
+  what: 'struck',
+  at,
+  by,
+  ms,
+});
 const killed = (by = CALLER): HistoryEvent => ({ what: 'killed', at: 50, by });
 
 const RUN = [dispatched(), started(), ended()];
@@ -81,7 +88,47 @@ describe('a history without a breach', () => {
       'of a call that failed',
       [sent(), dispatched(), started(), ended({ isError: true }), replied('thrown')],
     ],
-    ['of a call that found no node', [sent(), dispatched(), replied('CLOUDS_NO_NODE')]],
+    [
+      'of a call that found no node as Redis was flushed',
+      [sent(), dispatched(), struck(), replied('CLOUDS_NO_NODE')],
+    ],
+    ...['CLOUDS_NODE_LOST', 'CLOUDS_DISCONNECTED'].flatMap((code): [string, HistoryEvent[]][] => [
+      [
+        `of a call with ${code} a while after a fault`,
+        [struck(-3900), sent(), dispatched(), replied(code)],
+      ],
+      [
+        `of a call with ${code} in the middle of a fault`,
+        [sent(), dispatched(), replied(code), struck(9000, 9500)],
+      ],
+      [
+        `of a call with ${code} after some process stood still`,
+        [stalled(-100, 1000, 'node#2'), sent(), dispatched(), replied(code)],
+      ],
+      [
+        `of a call with ${code} after the proxies stood still`,
+        [held(-100, 1000), sent(), dispatched(), replied(code)],
+      ],
+      [
+        `of a call with ${code} while the old master comes back after a failover`,
+        [struck(-13_000, 0, 'failover, planned'), sent(), dispatched(), replied(code)],
+      ],
+    ]),
+    [
+      'of a call that was cancelled by a node that is restarted',
+      [struck(20, 10, RESTART), sent(), dispatched(), started(), replied('CLOUDS_CANCELLED')],
+    ],
+    [
+      'of a stream that was cancelled, and is at the same node again',
+      [
+        struck(),
+        sent({ kind: 'stream', attempts: 3, deadlineMs: 3000 }),
+        dispatched(),
+        started(),
+        dispatched({ attempt: 2 }),
+        replied('CLOUDS_CANCELLED'),
+      ],
+    ],
     [
       'of a call that timed out though it ran',
       [sent(), ...RUN, replied('CLOUDS_TIMEOUT', { at: 1000 })],
@@ -120,6 +167,7 @@ describe('a history without a breach', () => {
         dispatched({ attempt: 0, id: 'other' }),
         started({ group: 'audit' }),
         started({ group: 'mail', id: 'other', by: 'node#2' }),
+        struck(),
         replied('CLOUDS_NO_NODE'),
       ],
     ],
@@ -139,6 +187,7 @@ describe('a history without a breach', () => {
     [
       'of a call that had a timeout after another had moved it, before its deadline',
       [
+        struck(),
         ...movedAt(500),
         dispatched({ attempt: 3, at: 1490 }),
         replied('CLOUDS_NODE_LOST', { at: 1600 }),
@@ -270,6 +319,27 @@ describe('what is found', () => {
     [
       'has an end that it cannot have',
       [sent({ kind: 'event' }), dispatched(), replied('CLOUDS_CANCELLED')],
+    ],
+    ...['CLOUDS_NO_NODE', 'CLOUDS_NODE_LOST', 'CLOUDS_DISCONNECTED', 'CLOUDS_CANCELLED'].flatMap(
+      (code): [string, HistoryEvent[]][] => {
+        const call = [sent(), dispatched(), replied(code)];
+        const kind = 'has an end that nothing caused';
+        return [
+          [kind, call],
+          [kind, [struck(-4100, 500), ...call]],
+          [kind, [...call, struck(1000, 900)]],
+          [kind, [stalled(-10, 900), held(20, 900), ...call]],
+          [kind, [stalled(-4100, 2000), held(-4100, 2000), ...call]],
+        ];
+      },
+    ),
+    [
+      'has an end that nothing caused',
+      [struck(), sent(), dispatched(), dispatched({ attempt: 2 }), replied('CLOUDS_CANCELLED')],
+    ],
+    [
+      'has an end that nothing caused',
+      [struck(), sent({ kind: 'stream' }), dispatched(), replied('CLOUDS_CANCELLED')],
     ],
     ['ran an attempt twice', [sent({ attempts: 3 }), ...RUN, started({ by: 'node#2' }), replied()]],
     [
