@@ -1,3 +1,5 @@
+import { failedCalls } from './failed-calls.js';
+import type { HistoryEvent } from './history.js';
 import type { Report } from './programs/messages.js';
 
 /** What is in Redis of one service, and what should be. */
@@ -28,4 +30,35 @@ export function unansweredOf<C>(
   reports: readonly (Pick<Report, 'outcomes'> | undefined)[],
 ): C[] {
   return callers.filter((_, index) => !reports[index]?.outcomes.ok);
+}
+
+/** A time on the clock of the histories. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+const TIMEOUT = 'CLOUDS_TIMEOUT';
+/** A machine that has too much to do lets some calls wait for too long. */
+const MOST_TIMED_OUT = 0.2;
+
+/**
+ * Says which ends of the calls that were sent in a calm time show that not all is well again. Services with a capacity
+ * may refuse some.
+ */
+export function unrecoveredIn(
+  { from, to }: Span,
+  history: readonly HistoryEvent[],
+  limited: ReadonlySet<string>,
+): string[] {
+  const keys = new Set<string>();
+  for (const event of history)
+    if (event.what === 'sent' && event.at >= from && event.at <= to) keys.add(event.key);
+  if (keys.size === 0) return ['not recovered: nobody calls'];
+  const theirs = history.filter((event) => 'key' in event && keys.has(event.key));
+  const ends = failedCalls(theirs, limited);
+  if ((ends[TIMEOUT] ?? 0) <= MOST_TIMED_OUT * keys.size) delete ends[TIMEOUT];
+  return Object.entries(ends).map(
+    ([outcome, count]) => `not recovered: ${count} ${outcome} of ${keys.size} calls`,
+  );
 }

@@ -6,6 +6,7 @@ import { type Fault, holdsMessages } from './faults.js';
 import { clockMs, type Held, type HistoryEvent, type Replied, type Struck } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
+import { type Span, unrecoveredIn } from './rest.js';
 import { isRollout, lossesOf } from './rollout.js';
 import { watchStalls } from './stalls.js';
 import { total } from './total.js';
@@ -14,6 +15,11 @@ import { World, type WorldPlan } from './world.js';
 
 /** Longer than any call may take when all faults are over. */
 const LAST_CALLS_MS = 15_000;
+/**
+ * How long the load goes on when every caller is answered again: within two heartbeats all that nodes have to put
+ * right comes to light.
+ */
+const CALM_MS = 2000;
 /** How often a fault strikes before the last one is over. */
 const OVERLAP = 0.3;
 
@@ -56,7 +62,7 @@ export async function runScenario<R extends RedisServer>(
   const endWatch = watchStalls((at, ms) => holds.push({ what: 'held', at, by: 'proxies', ms }));
   try {
     const strikes = await strikeAll(world, plan, onFault);
-    const failures = await comeToRest(world);
+    const { failures, calm } = await comeToRest(world);
     const seen = await world.finish();
     const crashes = world.slots.flatMap((slot) => slot.crashes);
     const history = [...seen, ...holds, ...strikes.map(struckBy), ...strikes.flatMap(holdOf)];
@@ -64,7 +70,12 @@ export async function runScenario<R extends RedisServer>(
       seed: plan.seed,
       fault: plan.faults.length === 1 ? plan.faults[0]!.name : undefined,
       faults: total(strikes.map(({ name }) => ({ [name]: 1 }))),
-      failures: [...crashes, ...failures, ...lossesOf(plan, history, world.limited)],
+      failures: [
+        ...crashes,
+        ...failures,
+        ...(calm ? unrecoveredIn(calm, history, world.limited) : []),
+        ...lossesOf(plan, history, world.limited),
+      ],
       neighbours: neighboursOf(history, strikes),
       ...judge(history),
     };
@@ -82,15 +93,30 @@ function holdOf({ name, from, to }: Strike): Held[] {
   return holdsMessages(name) ? [{ what: 'held', at: to, by: name, ms: to - from }] : [];
 }
 
-/** Says what is wrong with a world that no fault strikes any more. */
-async function comeToRest(world: World): Promise<string[]> {
+/** How a world is that no fault strikes any more. */
+interface Rest {
+  /** What is wrong with it. */
+  readonly failures: readonly string[];
+  /** When nothing was to be wrong; undefined if that time did not come. */
+  readonly calm: Span | undefined;
+}
+
+async function comeToRest(world: World): Promise<Rest> {
   const unanswered = await world.unanswered();
+  const calm = unanswered.length === 0 ? await passCalmTime() : undefined;
   await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
   const wrongScores = await world.wrongScores();
-  return [
+  const failures = [
     ...unanswered.map((name) => `${name} is not answered any more`),
     ...(wrongScores === undefined ? [] : [`scores: ${wrongScores}`]),
   ];
+  return { failures, calm };
+}
+
+async function passCalmTime(): Promise<Span> {
+  const from = clockMs();
+  await delay(CALM_MS);
+  return { from, to: clockMs() };
 }
 
 /** The same faults in the same order for a seed; how far the processes are by then is not up to it. */

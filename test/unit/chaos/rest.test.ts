@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { unansweredOf, wrongScoreOf } from '../../chaos/rest.js';
+import type { HistoryEvent } from '../../chaos/history.js';
+import { unansweredOf, unrecoveredIn, wrongScoreOf } from '../../chaos/rest.js';
 
 const scores = (...flat: string[]) =>
   wrongScoreOf({ service: 'tight', capacity: 8, flat }, ['one', 'two']);
@@ -33,5 +34,57 @@ describe('callers of a world at rest', () => {
       undefined,
     ];
     expect(unansweredOf(['a', 'b', 'c', 'd'], reports)).toEqual(['b', 'c', 'd']);
+  });
+});
+
+function call(key: string, outcome: string, service = 'plain', at = 1500): HistoryEvent[] {
+  const by = 'caller-1#1';
+  return [
+    {
+      ...{ what: 'sent', at, by, key, kind: 'request', service },
+      ...{ attempts: 1, timeoutMs: 500, deadlineMs: 500 },
+    },
+    { what: 'replied', at: at + 500, by, key, outcome },
+  ];
+}
+
+const unrecovered = (...history: HistoryEvent[][]) =>
+  unrecoveredIn({ from: 1000, to: 2000 }, history.flat(), new Set(['tight']));
+
+describe('a calm time', () => {
+  const good = [1, 2, 3, 4].map((n) => call(`good:${n}`, 'ok'));
+
+  it('has calls that are answered, or refused by a service with a capacity', () => {
+    const history = [call('a', 'thrown'), call('b', 'CLOUDS_OVERLOADED', 'tight')];
+    expect(unrecovered(...good, ...history)).toEqual([]);
+  });
+
+  it.each([
+    ['plain', 'CLOUDS_OVERLOADED'],
+    ['news', 'CLOUDS_OVERLOADED'],
+    ['tight', 'CLOUDS_DISCONNECTED'],
+    ['plain', 'CLOUDS_NODE_LOST'],
+    ['plain', 'CLOUDS_NO_NODE'],
+    ['plain', 'CLOUDS_EXPIRED'],
+    ['plain', 'CLOUDS_CANCELLED'],
+    ['plain', 'unknown: boom'],
+  ])('is none when a call to %s ends with %s', (service, outcome) => {
+    expect(unrecovered(...good, call('a', outcome, service))).toEqual([
+      `not recovered: 1 ${outcome} of 5 calls`,
+    ]);
+  });
+
+  it('may have one timeout in five, and not more', () => {
+    const late = (key: string) => call(key, 'CLOUDS_TIMEOUT');
+    expect(unrecovered(...good, late('a'))).toEqual([]);
+    expect(unrecovered(...good, late('a'), late('b'))).toEqual([
+      'not recovered: 2 CLOUDS_TIMEOUT of 6 calls',
+    ]);
+  });
+
+  it('has nothing to do with calls that were sent before or after', () => {
+    const others = [990, 2010].map((at) => call(`at ${at}`, 'CLOUDS_NODE_LOST', 'plain', at));
+    expect(unrecovered(...good, ...others)).toEqual([]);
+    expect(unrecovered(...others)).toEqual(['not recovered: nobody calls']);
   });
 });
