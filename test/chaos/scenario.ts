@@ -74,7 +74,7 @@ export async function runScenario<R extends RedisServer>(
         ...crashes,
         ...failures,
         ...(calm ? unrecoveredIn(calm, history, world.limited) : []),
-        ...lossesOf(plan, history, world.limited),
+        ...lossesOf(plan, history, world),
       ],
       neighbours: neighboursOf(history, strikes),
       ...judge(history),

@@ -91,6 +91,11 @@ export class World<R extends RedisServer = RedisServer> {
     return new Set(services.flatMap(([name, { capacity }]) => (capacity ? [name] : [])));
   }
 
+  /** Those that get what is published. */
+  get groups(): readonly string[] {
+    return this.#hasGroups ? GROUPS : [];
+  }
+
   /** When all faults are over: the callers that are not answered any more. */
   async unanswered(): Promise<string[]> {
     let left = this.callers;
@@ -140,10 +145,9 @@ export class World<R extends RedisServer = RedisServer> {
 
   async #add(name: string, services: SlotPlan['services'], callsPerSecond: number): Promise<void> {
     const { redis, prefix } = await this.redis.openWay();
-    const hasGroups = this.#hasGroups && callsPerSecond === 0;
     const plan: SlotPlan = {
       services,
-      groups: hasGroups ? GROUPS : [],
+      groups: callsPerSecond === 0 ? this.groups : [],
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       busyMs: this.plan.busyMs,
@@ -166,10 +170,9 @@ export class World<R extends RedisServer = RedisServer> {
 
   /** With those of the groups. */
   get #allServices(): SlotPlan['services'] {
-    if (!this.#hasGroups) return this.#services;
     return {
       ...this.#services,
-      ...Object.fromEntries(GROUPS.map((group) => [`@${group}/${EVENT}`, {}])),
+      ...Object.fromEntries(this.groups.map((group) => [`@${group}/${EVENT}`, {}])),
     };
   }
 

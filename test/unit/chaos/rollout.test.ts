@@ -1,16 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { PROCESS_FAULTS } from '../../chaos/faults.js';
-import type { HistoryEvent } from '../../chaos/history.js';
+import type { HistoryEvent, Sent } from '../../chaos/history.js';
 import { lossesOf } from '../../chaos/rollout.js';
 
 const RESTARTS = PROCESS_FAULTS.filter(({ name }) => name.includes('SIGTERM'));
 const ROLLOUT = { faults: RESTARTS, isOneByOne: true };
 
-function call(key: string, service: string, outcome: string): HistoryEvent[] {
+function call(
+  key: string,
+  service: string,
+  outcome: string,
+  kind: Sent['kind'] = 'request',
+): HistoryEvent[] {
   const by = 'caller-1#1';
   return [
     {
-      ...{ what: 'sent', at: 1, by, key, kind: 'request', service },
+      ...{ what: 'sent', at: 1, by, key, kind, service },
       ...{ attempts: 1, timeoutMs: 500, deadlineMs: 500 },
     },
     { what: 'replied', at: 2, by, key, outcome },
@@ -18,7 +23,11 @@ function call(key: string, service: string, outcome: string): HistoryEvent[] {
 }
 
 const losses = (plan: Parameters<typeof lossesOf>[0], ...history: HistoryEvent[][]) =>
-  lossesOf(plan, history.flat(), new Set(['tight']));
+  lossesOf(plan, history.flat(), { limited: new Set(['tight']), groups: ['audit', 'mail'] });
+
+function run(key: string, group?: string): HistoryEvent[] {
+  return [{ what: 'started', at: 3, by: 'node-1#1', key, id: 'id', attempt: 1, group }];
+}
 
 describe('a rollout', () => {
   it('loses nothing when calls are answered, or refused by a service with a capacity', () => {
@@ -40,6 +49,32 @@ describe('a rollout', () => {
   ])('has lost a call to %s that ended with %s', (service, outcome) => {
     const history = [call('a', 'plain', 'ok'), call('b', service, outcome)];
     expect(losses(ROLLOUT, ...history)).toEqual([`calls lost in restarts: 1 ${outcome}`]);
+  });
+
+  it('loses no event that runs, in each group if it is published, nor one that failed', () => {
+    const history = [
+      call('a', 'plain', 'ok', 'event'),
+      run('a'),
+      call('b', 'news', 'ok', 'published'),
+      run('b', 'mail'),
+      run('b', 'audit'),
+      call('c', 'tight', 'CLOUDS_OVERLOADED', 'event'),
+    ];
+    expect(losses(ROLLOUT, ...history)).toEqual([]);
+  });
+
+  it('has lost an event that was taken and does not run, or not in each group', () => {
+    const history = [
+      call('a', 'plain', 'ok', 'event'),
+      call('b', 'news', 'ok', 'published'),
+      run('b', 'audit'),
+      call('c', 'news', 'ok', 'published'),
+    ];
+    expect(losses(ROLLOUT, ...history)).toEqual([
+      'events lost in restarts: 1 for plain',
+      'events lost in restarts: 2 for mail',
+      'events lost in restarts: 1 for audit',
+    ]);
   });
 
   it.each([
