@@ -72,7 +72,12 @@ export function aftermathMs(name: string): number {
   return name.startsWith(FAILOVER) ? FAILOVER_MS + AFTERMATH_MS : AFTERMATH_MS;
 }
 
+/** Redis refuses commands, at once: what it has taken goes its way. */
+export const REFUSALS = { memory: 'maxmemory reached', rights: 'rights revoked' } as const;
+
+const REFUSAL_NAMES: ReadonlySet<string> = new Set(Object.values(REFUSALS));
+
 /** Whether messages can be held up on their way meanwhile, and not only at processes. */
 export function holdsMessages(name: string): boolean {
-  return !PROCESS_FAULT_NAMES.has(name);
+  return !PROCESS_FAULT_NAMES.has(name) && !REFUSAL_NAMES.has(name);
 }

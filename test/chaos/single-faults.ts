@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { canMakeNamespaces } from '../support/network-namespace.js';
 import type { Proxy } from '../support/proxy.js';
 import type { Dice } from './dice.js';
-import { type Fault, PROCESS_FAULTS, type Wait } from './faults.js';
+import { type Fault, PROCESS_FAULTS, REFUSALS, type Wait } from './faults.js';
 import { flood } from './flood.js';
 import type { SingleRedis } from './single-redis.js';
 
@@ -117,11 +117,14 @@ const pauseClients: Fault<SingleRedis> = {
   },
 };
 
+/** Three heartbeats are missed, or fewer. */
+const refusalMs = (dice: Dice) => dice.between(500, 5000);
+
 const memoryFull: Fault<SingleRedis> = {
-  name: 'maxmemory reached',
+  name: REFUSALS.memory,
   async strike(world, dice, wait) {
     await world.redis.admin.config('SET', 'maxmemory', 1);
-    await wait(dice.between(100, 1000));
+    await wait(refusalMs(dice));
     await world.redis.admin.config('SET', 'maxmemory', 0);
   },
 };
@@ -133,11 +136,11 @@ const RIGHTS = [
 ];
 
 const rightsRevoked: Fault<SingleRedis> = {
-  name: 'rights revoked',
+  name: REFUSALS.rights,
   async strike(world, dice, wait) {
     const taken = dice.pick(RIGHTS);
     await world.redis.admin.call('ACL', 'SETUSER', 'chaos', taken);
-    await wait(dice.between(100, 1000));
+    await wait(refusalMs(dice));
     await world.redis.admin.call('ACL', 'SETUSER', 'chaos', '+@all');
   },
 };
