@@ -1,9 +1,10 @@
 import type { Deserializer, Serializer, WritePacket } from '@nestjs/microservices';
-import { CloudsCancelledError, CloudsUnserializableError } from '../common/errors.js';
+import { CloudsCancelledError, CloudsError, CloudsUnserializableError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { isPromiseLike } from '../node/handlers.js';
 import type { IncomingRequest, Responder } from '../node/incoming-request.js';
 import type { RequestHandler } from '../node/registry.js';
+import { errorProperties, isNativeError } from '../protocol/encode.js';
 import type { Metadata } from '../protocol/frames.js';
 import { InTurn } from './in-turn.js';
 import {
@@ -129,6 +130,8 @@ class Replies implements Responder {
 /** Writes each reply before it goes on, in the order in which they came. */
 class SerializedReplies extends Replies {
   readonly #turn = new InTurn();
+  /** Those of the Error that the request fails with. */
+  #properties: object | undefined;
 
   constructor(
     request: IncomingRequest,
@@ -154,13 +157,20 @@ class SerializedReplies extends Replies {
   /** There is no place for a packet in the end of a stream. */
   override end(given: IncomingRequest): void {
     given.isSettled = true;
-    const end = () => this.request.end();
-    this.#turn.make(() => undefined, { use: end, fail: end });
+    this.#pass(() => this.request.end());
   }
 
-  override fail(given: IncomingRequest, err: unknown): void {
+  /** What the transport itself has to say is in no packet; of other Errors a serializer gets what may be sent. */
+  override fail(given: IncomingRequest, error: unknown): void {
     given.isSettled = true;
+    if (error instanceof CloudsError) return this.#pass(() => this.request.fail(error));
+    if (isNativeError(error)) this.#properties = errorProperties(error);
+    const err = this.#properties ?? error;
     this.#write(given, { err, isDisposed: true }, (value) => this.request.fail(value));
+  }
+
+  #pass(send: () => void): void {
+    this.#turn.make(() => undefined, { use: send, fail: send });
   }
 
   #write(
@@ -186,7 +196,7 @@ class SerializedReplies extends Replies {
   #send(given: IncomingRequest, output: unknown, send: (value: unknown) => void): void {
     const value = replyToWire(output);
     if (isForeignReply(output) || !(output as { err?: unknown }).err) return send(value);
-    this.request.fail(value);
+    this.request.fail(value === this.#properties ? errorOf(value) : value);
     // The rest of a stream goes nowhere.
     if (!given.isSettled) given.cancel(new CloudsCancelledError(messages.cancelled(given.service)));
   }
@@ -198,4 +208,9 @@ class SerializedReplies extends Replies {
     // The rest of a stream goes nowhere.
     given.cancel(error);
   }
+}
+
+/** Not the Error that it was: a serializer may have changed what it got. */
+function errorOf(properties: unknown): Error {
+  return Object.assign(new Error(), properties);
 }

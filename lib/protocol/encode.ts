@@ -95,7 +95,7 @@ export function progressFrame(id: string, count: number): string {
 }
 
 /** Not `instanceof` alone: an Error may come from another realm, as in a test runner. */
-function isNativeError(error: unknown): error is Error {
+export function isNativeError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
 
@@ -146,7 +146,8 @@ export function farewellMessage(token: string): string {
   return `[${PROTOCOL_VERSION},"${MessageKind.FAREWELL}","${token}"]`;
 }
 
-function errorProperties(error: Error): Record<string, unknown> {
+/** What is sent of an Error. */
+export function errorProperties(error: Error): Record<string, unknown> {
   const own = { ...error } as Record<string, unknown>;
   delete own.stack;
   // What it makes of the error may have the stack.

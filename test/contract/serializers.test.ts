@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
-import { Controller, Inject, Injectable, Module } from '@nestjs/common';
+import { Controller, Inject, Injectable, Module, UseFilters } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   ClientsModule,
@@ -19,7 +19,9 @@ import {
 import {
   CloudsClient,
   CloudsContext,
+  CloudsExceptionFilter,
   CloudsModule,
+  CloudsOverloadedError,
   type CloudsPacketOptions,
   CloudsRecordBuilder,
   CloudsServer,
@@ -30,6 +32,10 @@ import { outcomeOf, QUIET, useWorld } from './support/world.js';
 
 const world = useWorld();
 const heard: unknown[] = [];
+
+/** As a call within a handler fails with it: another node has raised it. */
+const FULL = { details: { service: 'stock' }, node: 'elsewhere' };
+const full = () => new CloudsOverloadedError('all are full', FULL);
 
 @Controller()
 class EchoController {
@@ -59,6 +65,22 @@ class EchoController {
   @MessagePattern('fails')
   fails(@Payload() data: unknown): never {
     throw new RpcException({ reason: data as string });
+  }
+
+  @MessagePattern('full')
+  full(): never {
+    throw full();
+  }
+
+  @MessagePattern('full stream')
+  fullStream(@Payload() data: unknown): Observable<unknown> {
+    return concat(of(data, data), throwError(full));
+  }
+
+  @UseFilters(CloudsExceptionFilter)
+  @MessagePattern('plain error')
+  plainError(): never {
+    throw Object.assign(new TypeError('no such thing'), { sku: 'a1' });
   }
 
   @MessagePattern('nothing')
@@ -204,6 +226,27 @@ for (const [name, codec, data] of CODECS) {
       });
     });
 
+    it('have errors of the transport pass by, in their turn', async () => {
+      for (const [pattern, sent] of [
+        ['full', []],
+        ['full stream', [data, data]],
+      ] as const) {
+        const { values, error } = await outcomeOf(client.send(pattern, data));
+        assert.deepEqual(values, sent);
+        assert.ok(error instanceof CloudsOverloadedError);
+        const { code, message, details, node } = error;
+        assert.deepEqual(
+          { code, message, details, node },
+          { code: 'CLOUDS_OVERLOADED', message: 'all are full', ...FULL },
+        );
+      }
+    });
+
+    it('carry what an Error says, without its stack', async () => {
+      const error = { sku: 'a1', name: 'TypeError', message: 'no such thing' };
+      assert.deepEqual(await outcomeOf(client.send('plain error', data)), { values: [], error });
+    });
+
     it('leave an answer without a value as it is', async () => {
       assert.deepEqual(await outcomeOf(client.send('nothing', data)), { values: [] });
     });
@@ -256,6 +299,18 @@ describe('what a serializer gets', () => {
         ['string', { response: 1, isDisposed: true }],
       ],
     );
+  });
+
+  it('is plain where a handler fails with an Error, which stays one if the packet does', async () => {
+    packets.length = 0;
+    const { error } = await outcomeOf(client.send('plain error', 1));
+    const said = { sku: 'a1', name: 'TypeError', message: 'no such thing' };
+    const [, , written] = packets as [unknown, unknown, { err: unknown }];
+    assert.deepEqual(written.err, said);
+    assert.ok(error instanceof Error);
+    assert.ok(error instanceof Error);
+    const { sku, name, message } = error as Error & { sku: string };
+    assert.deepEqual({ sku, name, message }, said);
   });
 
   it('has no id for an event', async () => {
