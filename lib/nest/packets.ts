@@ -51,6 +51,11 @@ export function requestToWire(output: unknown): unknown {
     : { [PACKET]: bytesToWire(output) };
 }
 
+/** A request of which the serializer has made something else than Nest's packet. */
+export function isForeignRequest(data: unknown): boolean {
+  return marked(data, PACKET);
+}
+
 /** What the deserializer gets of a request: Nest's packet, or what the serializer of the caller has made. */
 export function requestFromWire(data: unknown, packet: Fields): unknown {
   return marked(data, PACKET)

@@ -10,6 +10,7 @@ import { InTurn } from './in-turn.js';
 import {
   type CloudsPacketOptions,
   isForeignReply,
+  isForeignRequest,
   replyToWire,
   requestFromWire,
 } from './packets.js';
@@ -62,7 +63,7 @@ export class ServerPackets {
     // Cancelled while it was read. Whoever has come back for its answer is to have it.
     if (!request.isWanted) return request.end();
     const { data } = packet;
-    request.metadata = packet.metadata ?? request.metadata;
+    request.metadata = metadataOf(request, packet);
     const seen = { request, data, metadata: request.metadata };
     handle(standIn(seen, this.#responder(request)));
   }
@@ -86,6 +87,12 @@ function packetOf({ id, service, data, metadata, isOneWay }: IncomingRequest) {
     data,
     ...(metadata && { metadata }),
   };
+}
+
+/** What a deserializer has made of the headers. In a packet of another form it has seen no more than a hook attached. */
+function metadataOf(request: IncomingRequest, { metadata }: Packet): Metadata | undefined {
+  if (!metadata) return request.metadata;
+  return isForeignRequest(request.data) ? { ...request.metadata, ...metadata } : metadata;
 }
 
 function read(request: IncomingRequest, deserializer: Deserializer): unknown {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { deserialize, serialize } from 'node:v8';
-import { Controller, Inject, Injectable, Module, UseFilters } from '@nestjs/common';
+import { Controller, Inject, Injectable, Module, type Type, UseFilters } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   ClientsModule,
@@ -26,7 +26,8 @@ import {
   CloudsRecordBuilder,
   CloudsServer,
 } from 'nestjs-clouds';
-import { concat, interval, Observable, of, throwError } from 'rxjs';
+import { concat, firstValueFrom, interval, Observable, of, throwError } from 'rxjs';
+import { hasDispatchHook, onDispatch } from './support/nest-version.js';
 import { until } from './support/until.js';
 import { outcomeOf, QUIET, useWorld } from './support/world.js';
 
@@ -267,6 +268,72 @@ for (const [name, codec, data] of CODECS) {
       assert.deepEqual(heard, ['teardown']);
     });
   });
+}
+
+describe('headers beside what a dispatch hook attaches', () => {
+  for (const [name, codec] of CODECS) {
+    it(`arrive, and go on with calls in the handler, through: ${name}`, async () => {
+      const prefix = `${world.options.prefix}hooked ${name}:`;
+      const client = world.client({ prefix, ...codec });
+      await world.serve(relayBy(client), world.server({ prefix, ...codec }));
+      onDispatch(client, (packet) => {
+        packet.metadata = { ...packet.metadata, trace: 't1' };
+      });
+      const headers = { tenant: 'a', ...(hasDispatchHook && { trace: 't1' }) };
+      const record = new CloudsRecordBuilder(1).setHeaders({ tenant: 'a' }).build();
+      assert.deepEqual(await outcomeOf(client.send('relay', record)), {
+        values: [[headers, headers]],
+      });
+    });
+  }
+
+  it('are what a deserializer makes of them', async () => {
+    const prefix = `${world.options.prefix}remade:`;
+    const client = world.client({ prefix });
+    const remade: Deserializer = {
+      deserialize: (packet: object) => ({ ...packet, metadata: { only: 'this' } }),
+    };
+    await world.serve(relayBy(client), world.server({ prefix, deserializer: remade }));
+    const record = new CloudsRecordBuilder(1).setHeaders({ tenant: 'a' }).build();
+    const { values } = await outcomeOf(client.send('relay', record));
+    assert.deepEqual(values, [[{ only: 'this' }, { only: 'this' }]]);
+  });
+
+  it('give way to those that a deserializer has found in a packet of another form', async () => {
+    const prefix = `${world.options.prefix}within:`;
+    const client = world.client({ prefix, ...foreign });
+    const changed: Deserializer = {
+      deserialize: (packet: never) => ({
+        ...(foreign.deserializer.deserialize(packet) as object),
+        metadata: { tenant: 'changed' },
+      }),
+    };
+    const server = world.server({ prefix, ...foreign, deserializer: changed });
+    await world.serve(EchoModule, server);
+    const headers = { tenant: 'a', lang: 'fr' };
+    const record = new CloudsRecordBuilder(1).setHeaders(headers).build();
+    const { values } = await outcomeOf(client.send('metadata', record));
+    assert.deepEqual(values, [{ tenant: 'changed', lang: 'fr' }]);
+  });
+});
+
+/** What a handler and the one that it calls have heard. */
+function relayBy(client: CloudsClient): Type {
+  @Controller()
+  class RelayController {
+    @MessagePattern('relay')
+    async relay(@Ctx() context: CloudsContext): Promise<unknown[]> {
+      return [context.getMetadata(), await firstValueFrom(client.send<unknown>('heard', 1))];
+    }
+
+    @MessagePattern('heard')
+    heard(@Ctx() context: CloudsContext): unknown {
+      return context.getMetadata();
+    }
+  }
+  @Module({ controllers: [RelayController] })
+  class RelayModule {}
+  return RelayModule;
 }
 
 describe('what a serializer gets', () => {
