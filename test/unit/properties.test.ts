@@ -17,6 +17,8 @@ import {
   requestMessage,
   resultFrame,
 } from '../../lib/protocol/encode.js';
+import { isWildcard, matchesWildcard } from '../../lib/protocol/subscriptions.js';
+import { RouteTable } from '../../lib/node/route-table.js';
 import { checkServiceName } from '../../lib/protocol/names.js';
 import { encodeData, MAX_DATA_DEPTH } from '../../lib/protocol/payload.js';
 
@@ -177,6 +179,50 @@ describe('what is sent', () => {
       fc.property(fc.nat(200), (depth) => {
         const isTaken = throwsOnly([], () => encodeData(nested(depth), MEBIBYTE));
         return isTaken === depth <= MAX_DATA_DEPTH;
+      }),
+    );
+  });
+});
+
+describe('patterns of events', () => {
+  const token = fc.constantFrom(
+    '*',
+    '>',
+    '**',
+    '',
+    '(a+)+$',
+    '[',
+    '\\',
+    '__proto__',
+    'user',
+    '%',
+    '\0',
+  );
+  const name = fc.array(token, { maxLength: 200 }).map((tokens) => tokens.join('.'));
+
+  /** What the documentation says, token by token. */
+  function stands([first, ...others]: string[], [next, ...rest]: string[]): boolean {
+    if (first === undefined || next === undefined) return first === next;
+    if (first === '>' && others.length === 0) return true;
+    return (first === '*' || first === next) && stands(others, rest);
+  }
+
+  it('are not expressions: `*` is one token, `>` all that are left, anything else itself', () => {
+    fc.assert(
+      fc.property(name, name, (pattern, event) => {
+        const isTaken = isWildcard(pattern) ? matchesWildcard(pattern, event) : pattern === event;
+        return isTaken === stands(pattern.split('.'), event.split('.'));
+      }),
+    );
+  });
+
+  it('find nothing in the table that nobody has put there', () => {
+    fc.assert(
+      fc.property(fc.array(name), name, (patterns, event) => {
+        const services = patterns.map((pattern) => `@/${pattern}`);
+        return new RouteTable(services)
+          .routesOf(event)
+          .every(({ service }) => services.includes(service));
       }),
     );
   });
