@@ -14,6 +14,8 @@ export interface RedisServer {
   readonly admin: Redis;
   /** How one more place for processes is to connect. */
   openWay(): Promise<Way>;
+  /** Resolves when what faults have begun with its servers is over. */
+  settled(): Promise<void>;
   /** Ends all that belongs to it, in whatever state a fault has left it. */
   close(): Promise<void>;
 }

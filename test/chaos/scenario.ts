@@ -102,6 +102,7 @@ interface Rest {
 }
 
 async function comeToRest(world: World): Promise<Rest> {
+  await world.redis.settled();
   const unanswered = await world.unanswered();
   const calm = unanswered.length === 0 ? await passCalmTime() : undefined;
   await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));

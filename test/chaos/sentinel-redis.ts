@@ -34,6 +34,11 @@ export class SentinelRedis implements RedisServer {
     await promoted;
   }
 
+  /** The old master is a replica: until then some may still take it for the master. */
+  settled(): Promise<void> {
+    return this.#settled;
+  }
+
   async close(): Promise<void> {
     this.admin.disconnect();
     // Before the servers end: one of them may be coming back just now.

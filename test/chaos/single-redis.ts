@@ -57,6 +57,10 @@ export class SingleRedis implements RedisServer {
     if (!this.#isRestarting) process.kill(this.server.pid, signal);
   }
 
+  settled(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
     for (const host of this.hosts) host.remove();

@@ -115,9 +115,9 @@ export class World<R extends RedisServer = RedisServer> {
     let wrong: string | undefined;
     try {
       await until('', async () => (wrong = await this.#wrongScores()) === undefined, SCORES_MS);
-    } catch {
+    } catch (error) {
       const running = await Promise.all(this.nodes.map((slot) => slot.report()));
-      return `${wrong}, running: ${running.map((report) => report?.running).join(' ')}`;
+      return `${wrong ?? String(error)}, running: ${running.map((report) => report?.running).join(' ')}`;
     }
     return undefined;
   }
