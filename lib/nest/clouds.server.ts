@@ -3,9 +3,10 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import type { Observable } from 'rxjs';
 import { CloudsBadOptionsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { parseCapacity } from '../common/parse-options.js';
+import { parseCapacity, parseGroup } from '../common/parse-options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
+import type { RequestHandler } from '../node/registry.js';
 import { isWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
@@ -86,13 +87,17 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
 
   /** Registers every handler and connects. `callback` gets the error if that fails. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
-    const patterns = [...this.messageHandlers.keys()];
+    const taken: Withdrawal[] = [];
     try {
-      await Promise.all(patterns.map((pattern) => this.serve(pattern)));
+      const services = [...this.messageHandlers].map((entry) => this.serviceOf(...entry));
+      const served = services.map((service) => this.serve(service, taken));
+      // What is still under way could not be withdrawn.
+      await Promise.allSettled(served);
+      await Promise.all(served);
       await this.node.connect();
     } catch (error) {
-      // So that it can be tried again. A pattern whose options are wrong has nothing to be withdrawn.
-      await Promise.allSettled(patterns.map((pattern) => this.withdraw(pattern)));
+      // So that it can be tried again.
+      await Promise.allSettled(taken.map((withdraw) => withdraw()));
       return callback(error);
     }
     callback();
@@ -119,24 +124,34 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     return this.node.redis as T;
   }
 
-  /** An event may be called as well, as with every transport of Nest, but for a wildcard, which is no name. */
-  private async serve(pattern: string): Promise<void> {
-    const handler = this.messageHandlers.get(pattern)!;
+  /** @throws CloudsBadOptionsError */
+  private serviceOf(pattern: string, handler: MessageHandler): Service {
     const runner = this.runnerOf(handler);
     const handle = (request: IncomingRequest) => this.handle(runner, request);
-    const run = ServerPackets.around(this.packets, this.logger, handle);
-    const capacity = capacityOf(pattern, handler);
-    if (!handler.isEventHandler) return this.node.serve(pattern, run, { capacity });
-    const group = groupOf(pattern, handler);
-    await this.node.serveEvents(pattern, run, { group, capacity });
-    if (!isWildcard(pattern)) await this.node.serve(pattern, run, { capacity });
+    const isEvent = handler.isEventHandler === true;
+    return {
+      pattern,
+      isEvent,
+      run: ServerPackets.around(this.packets, this.logger, handle),
+      capacity: capacityOf(pattern, handler),
+      group: isEvent ? groupOf(pattern, handler) : undefined,
+    };
   }
 
-  private async withdraw(pattern: string): Promise<void> {
-    const handler = this.messageHandlers.get(pattern)!;
-    await this.node.unregister(pattern);
-    if (handler.isEventHandler)
-      await this.node.unsubscribe(pattern, { group: groupOf(pattern, handler) });
+  /**
+   * An event may be called as well, as with every transport of Nest, but for a wildcard, which is no name. What is to be
+   * withdrawn is told at once: the node may have others of that name, of another server.
+   */
+  private async serve(service: Service, taken: Withdrawal[]): Promise<void> {
+    const { node } = this;
+    const { pattern, isEvent, run, capacity, group } = service;
+    if (isEvent) {
+      await node.serveEvents(pattern, run, { group, capacity });
+      taken.push(() => node.unsubscribe(pattern, { group }));
+    }
+    if (isEvent && isWildcard(pattern)) return;
+    await node.serve(pattern, run, { capacity });
+    taken.push(() => node.unregister(pattern));
   }
 
   /** A start hook that throws before it goes on must not cost the message. */
@@ -180,6 +195,17 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   }
 }
 
+/** What a pattern of the application becomes. */
+interface Service {
+  readonly pattern: string;
+  readonly isEvent: boolean;
+  readonly run: RequestHandler;
+  readonly capacity: number | undefined;
+  readonly group: string | undefined;
+}
+
+type Withdrawal = () => Promise<void>;
+
 /**
  * What the decorator says: `@MessagePattern('resize', { capacity: 2 })`. Of several handlers of an event, the first that does.
  * @throws CloudsBadOptionsError
@@ -190,11 +216,15 @@ function capacityOf(pattern: string, handler: MessageHandler): number | undefine
   return parseCapacity(first, messages.capacityOf(pattern));
 }
 
-/** What the decorators of its handlers say: all of them get every event, so they cannot differ. */
+/**
+ * What the decorators of its handlers say: all of them get every event, so they cannot differ.
+ * @throws CloudsBadOptionsError
+ */
 function groupOf(pattern: string, handler: MessageHandler): string | undefined {
   const groups = new Set(handlersOf(handler).map(({ extras }) => extras?.group as string));
   if (groups.size > 1) throw new CloudsBadOptionsError(messages.differentGroups(pattern));
-  return [...groups][0];
+  const [group] = groups;
+  return group === undefined ? undefined : parseGroup(group);
 }
 
 /** As Nest links them: of an event there may be several. */
