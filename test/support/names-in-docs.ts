@@ -46,7 +46,15 @@ export {
   CloudsServer,
   CloudsStreamInterceptor,
 } from 'nestjs-clouds';
-export { EMPTY, firstValueFrom, lastValueFrom, of, timeout } from 'rxjs';
+export {
+  EMPTY,
+  firstValueFrom,
+  lastValueFrom,
+  type Observable,
+  of,
+  shareReplay,
+  timeout,
+} from 'rxjs';
 
 @Module({})
 export class AppModule {}
