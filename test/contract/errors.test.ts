@@ -13,7 +13,12 @@ import {
   RpcException,
   Transport,
 } from '@nestjs/microservices';
-import { type CloudsClient, CloudsContext, CloudsExceptionFilter } from 'nestjs-clouds';
+import {
+  type CloudsClient,
+  CloudsContext,
+  CloudsExceptionFilter,
+  CloudsOverloadedError,
+} from 'nestjs-clouds';
 import { firstValueFrom, from, lastValueFrom, mergeMap, type Observable, throwError } from 'rxjs';
 import { outcomeOf, QUIET, useWorld } from './support/world.js';
 
@@ -102,6 +107,18 @@ class StockController {
   @MessagePattern('text')
   text(): never {
     throw new RpcException('text');
+  }
+
+  @MessagePattern('of the transport')
+  ofTheTransport(): never {
+    throw new CloudsOverloadedError('the store is full', { details: { sku: 'a1' } });
+  }
+
+  @MessagePattern('of the transport, in a generator')
+  async *inGenerator(): AsyncGenerator<never> {
+    yield await Promise.reject<never>(
+      new CloudsOverloadedError('the store is full', { details: { sku: 'a1' } }),
+    );
   }
 
   @MessagePattern('plain object')
@@ -268,6 +285,27 @@ describe('an RpcException with fields of its own', () => {
     const { error } = await outcomeOf(tcp.send('fields', {}));
     assert.deepEqual(error, { status: 'error', message: SAID.message });
   });
+});
+
+describe('a CloudsError that a handler throws of its own', () => {
+  for (const pattern of ['of the transport', 'of the transport, in a generator']) {
+    for (const how of ['at once', 'awaits', 'returns', 'loops', 'awaits, filtered', 'two hops']) {
+      it(`arrives as one, with its details and its node: ${pattern}, ${how}`, async () => {
+        const error = await (how === 'at once' ? seen(pattern) : seen(how, { pattern }));
+        assert.ok(error instanceof CloudsOverloadedError);
+        const { code, message, details, node } = error;
+        assert.deepEqual(
+          { code, message, details, node },
+          {
+            code: 'CLOUDS_OVERLOADED',
+            message: 'the store is full',
+            details: { sku: 'a1' },
+            node: await nodeOfStock(),
+          },
+        );
+      });
+    }
+  }
 });
 
 it('an RpcException without a code arrives as in Nest', async () => {

@@ -104,6 +104,19 @@ class EventsController {
   }
 }
 
+@Controller()
+class UsersController {
+  @EventPattern<string>('user.>')
+  any(@Ctx() context: CloudsContext): void {
+    seen.push(`first ${context.getPattern()}`);
+  }
+
+  @EventPattern<string>('user.>')
+  all(@Ctx() context: CloudsContext): void {
+    seen.push(`second ${context.getPattern()}`);
+  }
+}
+
 @Controller({ scope: Scope.REQUEST })
 class ScopedController {
   @EventPattern('one throws')
@@ -112,7 +125,7 @@ class ScopedController {
   }
 }
 
-@Module({ controllers: [EventsController, ScopedController] })
+@Module({ controllers: [EventsController, UsersController, ScopedController] })
 class SeveralModule {}
 
 const server = world.server();
@@ -177,6 +190,18 @@ describe('several handlers of one event', () => {
     await emit('wild.one', 1);
     await until('it is over', () => ends > 0);
     assert.deepEqual(seen.sort(), ['first wild.one', 'second wild.one']);
+  });
+
+  it('take the events of a wildcard for one or more tokens', async () => {
+    for (const event of ['user.added', 'user.name.changed']) {
+      seen = [];
+      ends = 0;
+      await emit(event, 1);
+      await until('it is over', () => ends > 0);
+      assert.deepEqual(seen.sort(), [`first ${event}`, `second ${event}`]);
+    }
+    const { error } = await outcomeOf(client.emit('user', 1));
+    assert.equal((error as { code: string }).code, 'CLOUDS_NO_NODE');
   });
 
   it('answer a request as with every transport: the last value of each, linked', async () => {
