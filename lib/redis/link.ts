@@ -94,6 +94,11 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   #canBeQuiet = false;
   #serverId: string | undefined;
   #abortOpening: (() => void) | undefined;
+  /**
+   * Those that were sent whole on this connection. If that were left until Redis says that it has not got one, a run
+   * would overtake those before it when another process loads the script meanwhile.
+   */
+  readonly #scripts = new Set<ScriptName>();
   /** On this one the driver may take one answer for another. */
   #distrusted: Socket | undefined;
 
@@ -179,11 +184,13 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     const rest = [keys.length, ...keys, ...args];
-    let { error, value } = await this.#answerTo(['evalsha', SHA[script], ...rest]);
-    if (error?.message.startsWith('NOSCRIPT'))
-      ({ error, value } = await this.#answerTo(['eval', SCRIPTS[script], ...rest]));
-    if (error) throw error;
-    return value;
+    const whole: Command = ['eval', SCRIPTS[script], ...rest];
+    const isNew = !this.#scripts.has(script);
+    this.#scripts.add(script);
+    let answer = await this.#answerTo(isNew ? whole : ['evalsha', SHA[script], ...rest]);
+    if (answer.error?.message.startsWith('NOSCRIPT')) answer = await this.#answerTo(whole);
+    if (answer.error) throw answer.error;
+    return answer.value;
   }
 
   /** Not the driver's own pipeline: that copies its 500 methods for each, which takes longer than the work. */
@@ -296,6 +303,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
   async #onReady(client: Redis): Promise<void> {
     clearTimeout(this.#handshakeTimer);
+    this.#scripts.clear();
     this.#isUp = true;
     this.emit('up');
     // Who may not say so would be answered, and all later answers would go to the wrong commands.

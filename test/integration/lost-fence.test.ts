@@ -79,6 +79,24 @@ describe('what was under way for long on a connection that is gone', () => {
   );
 });
 
+describe('a server that has no scripts, as one that has just started', () => {
+  it('runs the first batches of a process in their order', async () => {
+    await cloud.admin.script('FLUSH');
+    await cloud.admin.config('RESETSTAT');
+    const runs = await runsOfTwo();
+    const [caller, other] = [await cloud.connected(), await cloud.connected()];
+
+    // In the same turn: when the others load the script meanwhile, the batches that were refused come too late.
+    const ends = await tally(
+      Array.from({ length: CALLS }, (_, key) => (key % 2 ? caller : other).send('work', key)),
+    );
+
+    expect(ends).toEqual({ ok: CALLS });
+    expect(runs.size).toBe(CALLS);
+    expect(await cloud.admin.info('errorstats')).not.toContain('NOSCRIPT');
+  });
+});
+
 describe('a user who may no longer write the fence', () => {
   it.each(['-hset', '-hlen', '-pexpire'])(
     'is not told that what was delivered has not run (%s)',
