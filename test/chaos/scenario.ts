@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { within } from '../../lib/common/durations.js';
 import { check } from './checker.js';
 import { Dice } from './dice.js';
-import { type Fault, holdsMessages } from './faults.js';
+import { aftermathMs, type Fault, holdsMessages } from './faults.js';
 import { clockMs, type Held, type HistoryEvent, type Replied, type Struck } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
 import type { RedisServer } from './redis-server.js';
@@ -62,7 +62,7 @@ export async function runScenario<R extends RedisServer>(
   const endWatch = watchStalls((at, ms) => holds.push({ what: 'held', at, by: 'proxies', ms }));
   try {
     const strikes = await strikeAll(world, plan, onFault);
-    const { failures, calm } = await comeToRest(world);
+    const { failures, calm } = await comeToRest(world, strikes);
     const seen = await world.finish();
     const crashes = world.slots.flatMap((slot) => slot.crashes);
     const history = [...seen, ...holds, ...strikes.map(struckBy), ...strikes.flatMap(holdOf)];
@@ -101,10 +101,10 @@ interface Rest {
   readonly calm: Span | undefined;
 }
 
-async function comeToRest(world: World): Promise<Rest> {
+async function comeToRest(world: World, strikes: readonly Strike[]): Promise<Rest> {
   await world.redis.settled();
   const unanswered = await world.unanswered();
-  const calm = unanswered.length === 0 ? await passCalmTime() : undefined;
+  const calm = unanswered.length === 0 ? await passCalmTime(strikes) : undefined;
   await Promise.all(world.callers.map((slot) => within(LAST_CALLS_MS, slot.finish())));
   const wrongScores = await world.wrongScores();
   const failures = [
@@ -114,7 +114,10 @@ async function comeToRest(world: World): Promise<Rest> {
   return { failures, calm };
 }
 
-async function passCalmTime(): Promise<Span> {
+/** A connection that a fault has left half-open has its time to be noticed. */
+async function passCalmTime(strikes: readonly Strike[]): Promise<Span> {
+  const calmAt = Math.max(0, ...strikes.map(({ name, to }) => to + aftermathMs(name)));
+  await delay(Math.max(0, calmAt - clockMs()));
   const from = clockMs();
   await delay(CALM_MS);
   return { from, to: clockMs() };
