@@ -186,6 +186,7 @@ export class Call extends WheelEntry {
   /** Goes on to the next attempt, away from where it is. */
   leave(now: number): void {
     if (this.place !== undefined) this.addTried(this.place);
+    for (const earlier of this.#earlierPlaces ?? NONE) this.addTried(earlier);
     this.voidDispatch();
     this.attempt++;
     this.beginAttempt(now);

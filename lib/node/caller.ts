@@ -122,13 +122,14 @@ export class Caller implements CallListener {
     cancelEarlier(call);
     const refusal = call.takeRefusal();
     if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
-    else if (isResent) this.#ask(call, incarnation);
+    else if (isResent) this.#ask(call, call.place);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
     if (call.isSettled || attempt !== call.attempt) return;
     call.isSent = false;
     cancelEarlier(call);
+    if (call.place !== undefined) return;
     if (reason === 'no-node') return this.#onNoNode(call);
     if (reason === 'only-tried') {
       call.mayRepeatNode = true;

@@ -456,8 +456,8 @@ describe('a timeout', () => {
   });
 
   /** The first attempt was at B, as is known only when the second has been sent. */
-  async function sentTwice() {
-    const set = setUp({ attempts: 2 });
+  async function sentTwice({ attempts } = { attempts: 2 }) {
+    const set = setUp({ attempts });
     const { caller, call, path } = set;
     call.isSent = true;
     await pass(1000 + WHEEL_MS);
@@ -474,6 +474,39 @@ describe('a timeout', () => {
     reply(call, ReplyKind.RESULT, 1, { from: B });
     expect(sink.outcome).toBe('value');
     expect(caller.inFlight).toBe(0);
+  });
+
+  it('takes the values of a stream from there while that is not known', async () => {
+    const { call, sink, place, reply } = await sentTwice();
+    reply(call, ReplyKind.VALUE, 'a', { from: B, count: 0 });
+    place(call, B);
+    reply(call, ReplyKind.VALUE, 'b', { from: B, count: 1 });
+    reply(call, ReplyKind.END, undefined, { from: B, count: 2 });
+    expect(sink).toMatchObject({ values: ['a', 'b'], outcome: 'end' });
+  });
+
+  it.each(['elsewhere', 'nowhere'])(
+    'goes on with a stream that has begun there when the present attempt is %s',
+    async (where) => {
+      const { caller, path, call, sink, place, reply } = await sentTwice();
+      reply(call, ReplyKind.VALUE, 'a', { from: B, count: 0 });
+      if (where === 'elsewhere') place(call, A);
+      else caller.onUnplaced(call, 2, 'no-node');
+      expect(path.cancelled).toEqual(where === 'elsewhere' ? [[A, call.id]] : []);
+      reply(call, ReplyKind.VALUE, 'b', { from: B, count: 1 });
+      reply(call, ReplyKind.END, undefined, { from: B, count: 2 });
+      expect(sink).toMatchObject({ values: ['a', 'b'], outcome: 'end' });
+      expect(path.dispatched).toHaveLength(2);
+    },
+  );
+
+  it('passes it over in the attempt after the present one', async () => {
+    const { caller, call, path } = await sentTwice({ attempts: 3 });
+    await pass(1000 + WHEEL_MS);
+    expect(call).toMatchObject({ attempt: 3, tried: ['node-b'] });
+    call.isSent = true;
+    caller.onPlaced(call, 3, A, false);
+    expect(path.cancelled).toEqual([[B, call.id]]);
   });
 
   it('cancels it when the present attempt turns out to be elsewhere', async () => {
