@@ -52,11 +52,14 @@ export const messages = {
   notServed: (service: string) => `this node no longer serves ${quoted(service)}.`,
 
   disconnected: (service: string, ms: number) =>
-    `Redis could not be reached for ${ms} ms, so the call to ${quoted(service)} was not sent. ` +
-    'Check that Redis runs and can be reached from here.',
+    `Redis could not be reached, or refused the connection, for ${ms} ms, so the call to ${quoted(service)} was not sent. ` +
+    'Check that Redis runs, can be reached from here and takes user name and password; the log says what it answers.',
 
   redisTrouble: (address: string, reason: string) =>
     `Redis at ${address}: ${reason}. Trying again until it can be reached; calls wait up to their timeouts.`,
+
+  redisTroubleAtFirst: (address: string, reason: string, ms: number) =>
+    `Redis at ${address}: ${reason}. Trying again for ${ms} ms ("connectTimeout").`,
 
   cannotConnect: (address: string, ms: number, reason: string) =>
     `no connection to Redis at ${address} within ${ms} ms (${reason}). Check address, credentials and network.`,

@@ -145,12 +145,14 @@ function checkPath(path: string, value: unknown): void {
     throw bad(path, 'the path of a socket; a URL goes into "redis.url"', NOT_SHOWN);
 }
 
+const URL_EXPECTED = 'a URL that begins with redis:// or rediss://, like redis://127.0.0.1:6379/0';
+
 /** The value is not shown: where a URL is written badly, nobody knows which part of it is the password. */
 function checkUrl(path: string, value: unknown): void {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   const isRedis = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
   if (!isRedis || !/^(\/\d*)?$/.test(url.pathname)) {
-    throw bad(path, 'a URL like redis://127.0.0.1:6379/0', NOT_SHOWN);
+    throw bad(path, URL_EXPECTED, value === '' ? value : NOT_SHOWN);
   }
   // ioredis takes options from the query, and they would win over what the transport relies on.
   if (url.search) throw bad(path, 'a URL without a query; give options one by one', NOT_SHOWN);

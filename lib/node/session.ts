@@ -1,6 +1,6 @@
 import { CloudsClosedError, CloudsDisconnectedError, CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { isRedisReply, type Link, reasonOf } from '../redis/link.js';
+import { isRedisReply, isRefusal, type Link, reasonOf } from '../redis/link.js';
 import type { Partition } from './partition.js';
 
 type State = 'idle' | 'connecting' | 'connected' | 'closing';
@@ -22,7 +22,8 @@ export interface SessionListener {
 export class Session {
   #state: State = 'idle';
   #isClosed = false;
-  #isOutageTold = false;
+  /** What was told of the present outage: that Redis cannot be reached, or that it refuses us. */
+  readonly #told = new Set<'unreachable' | 'refused'>();
   #connecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #opening: Promise<unknown> = Promise.resolve();
@@ -129,7 +130,7 @@ export class Session {
 
   #onUp(): void {
     if (this.#state === 'closing') return;
-    this.#isOutageTold = false;
+    this.#told.clear();
     this.#opening = Promise.all(this.partitions.map((partition) => partition.open()));
     this.#opening.then(
       () => this.#state === 'connected' && this.listener.onConnected(),
@@ -150,10 +151,19 @@ export class Session {
   }
 
   #onLinkError(error: Error): void {
-    // One line for an outage: the link tries again several times a second, for as long as it takes.
-    if (this.#isOutageTold || this.#state === 'closing') return;
-    this.#isOutageTold = true;
-    this.listener.onWarning(messages.redisTrouble(this.link.address, reasonOf(error)));
+    const kind = isRefusal(error) ? 'refused' : 'unreachable';
+    // The link tries again several times a second, for as long as it takes.
+    if (this.#told.has(kind) || this.#state === 'closing') return;
+    // connect() is about to reject with that.
+    if (this.#state === 'connecting' && kind === 'refused') return;
+    this.#told.add(kind);
+    this.listener.onWarning(this.#troubleOf(reasonOf(error)));
+  }
+
+  #troubleOf(reason: string): string {
+    const { address, openMs } = this.link;
+    if (this.#state === 'connecting') return messages.redisTroubleAtFirst(address, reason, openMs);
+    return messages.redisTrouble(address, reason);
   }
 
   #onMessage(channel: string, bytes: Buffer): void {

@@ -80,6 +80,11 @@ export function isRedisReply(error: unknown): error is Error {
   return error instanceof ReplyError;
 }
 
+/** Whether Redis said no to the connection itself: trying again does not help as long as nobody changes something. */
+export function isRefusal({ message }: Error): boolean {
+  return REFUSED.test(message);
+}
+
 /**
  * The one connection of a process: commands and the inbox on the same socket, so that what is sent
  * after a SUBSCRIBE finds it done. States: closed -> opening -> up <-> down -> closed.
@@ -341,7 +346,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
       const onError = (error: Error) => {
         if (error instanceof CloudsError) return settle(error);
         lastError = withoutArguments(error);
-        if (REFUSED.test(error.message)) settle(this.#connectRefused(error));
+        if (isRefusal(error)) settle(this.#connectRefused(error));
       };
       const onReady = () => void this.#checkVersion(client).then(settle, onError);
       const timer = setTimeout(giveUp, limitMs);
@@ -372,7 +377,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
   }
 
   #connectRefused(cause: Error): CloudsDisconnectedError {
-    return new CloudsDisconnectedError(messages.connectRefused(this.address, cause.message), {
+    return new CloudsDisconnectedError(messages.connectRefused(this.address, reasonOf(cause)), {
       cause,
     });
   }
@@ -382,7 +387,12 @@ function newClient({ url }: CloudsRedisOptions, settings: RedisOptions): Redis {
   return url === undefined ? new Redis(settings) : new Redis(url, settings);
 }
 
-/** A refused connect to a name with several addresses is an AggregateError with an empty message. */
+/**
+ * A refused connect to a name with several addresses is an AggregateError with an empty message. Redis ends some of its
+ * sentences with a full stop, and explains to those who have no password how to speak its protocol.
+ */
 export function reasonOf(error: Error): string {
-  return error.message || (error as NodeJS.ErrnoException).code || error.name;
+  const { message } = error;
+  if (message.startsWith('NOAUTH')) return 'NOAUTH it asks for a password, and none was given';
+  return message.replace(/\.$/, '') || (error as NodeJS.ErrnoException).code || error.name;
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { CloudsError } from '../../lib/index.js';
+import type { CloudsError, CloudsNode } from '../../lib/index.js';
 import type { PrivateRedis } from '../../tools/redis.mjs';
 import { startPrivateRedis } from '../../tools/redis.mjs';
 import { withRedis } from '../../tools/redis/resp.mjs';
@@ -242,6 +242,49 @@ describe('a user of Redis with few rights', () => {
 
     expect(error).toMatchObject({ code: 'CLOUDS_DISCONNECTED' });
     expect(error.message).toContain('NOPERM');
+  });
+});
+
+describe('what is told of an outage', () => {
+  function warningsOf(node: CloudsNode): string[] {
+    const warnings: string[] = [];
+    node.on('warning', (text) => warnings.push(text));
+    return warnings;
+  }
+
+  it('is that Redis cannot be reached, and then that it refuses us, each once', async () => {
+    const server = await privateRedis([]);
+    const proxy = await Proxy.start(server.url);
+    cleanups.push(() => proxy.close());
+    const node = await cloud.connected({ redis: proxy.url });
+    const warnings = warningsOf(node);
+
+    proxy.refuse();
+    await until('the outage is told', () => warnings.length === 1);
+    await withRedis(server.url, 1000, (command) => command('CONFIG', 'SET', 'requirepass', 'new'));
+    proxy.accept();
+    await until('the refusal is told', () => warnings.length === 2);
+
+    expect(warnings[1]).toContain('NOAUTH it asks for a password, and none was given. Trying');
+    const end = await rejection(node.send('work', 1, { timeout: 200 }));
+    expect(end.message).toContain('refused the connection');
+  });
+
+  it('is not that calls wait when the first connection is refused: connect() says why', async () => {
+    const { port } = await privateRedis(['--requirepass', 'right']);
+    const node = cloud.node({ redis: { port } });
+    const warnings = warningsOf(node);
+
+    expect(await outcome(node.connect())).toBe('CLOUDS_DISCONNECTED');
+    expect(warnings.filter((text) => text.includes('Trying again'))).toEqual([]);
+  });
+
+  it('is how long the first connection is tried', async () => {
+    const node = cloud.node({ redis: { port: await closedPort() }, connectTimeout: 300 });
+    const warnings = warningsOf(node);
+
+    expect(await outcome(node.connect())).toBe('CLOUDS_DISCONNECTED');
+    expect(warnings[0]).toContain('Trying again for 300 ms ("connectTimeout").');
   });
 });
 

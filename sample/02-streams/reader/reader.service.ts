@@ -48,12 +48,13 @@ export class ReaderService {
   }
 
   private async rest({ name, rows }: ExportRequest): Promise<void> {
-    await delay(PAUSE_MS);
-    const before = await this.countMade(name);
-    console.log(`${name}: 1 row is read, the exporter has made ${before} of ${rows}`);
-    await delay(PAUSE_MS);
-    const after = await this.countMade(name);
-    const verdict = after === before && after < rows ? 'it has waited' : 'it has gone on';
+    let [before, after] = [0, await this.countMade(name)];
+    console.log(`${name}: 1 row is read, the exporter has made ${after} of ${rows}`);
+    while (after > before) {
+      await delay(PAUSE_MS);
+      [before, after] = [after, await this.countMade(name)];
+    }
+    const verdict = after < rows ? 'it has waited' : 'it has gone on';
     console.log(`${name}: ${PAUSE_MS} ms later it has made ${after}: ${verdict}`);
   }
 

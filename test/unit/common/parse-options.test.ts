@@ -226,7 +226,7 @@ describe('a value that is not allowed', () => {
   const points = whole(1, 2 ** 20);
   const attempts = 'a whole number from 1, or -1 for no limit';
   const prefix = 'a string of up to 128 characters without control characters';
-  const url = 'a URL like redis://127.0.0.1:6379/0';
+  const url = 'a URL that begins with redis:// or rediss://, like redis://127.0.0.1:6379/0';
   /** What is no URL is not shown: it may be a password. */
   const OTHER = NOT_SHOWN;
 
@@ -249,7 +249,7 @@ describe('a value that is not allowed', () => {
     [{ redis: [] }, 'redis', 'an object', []],
     [{ redis: null }, 'redis', 'an object', null],
     [{ redis: 'http://a.example' }, 'redis', url, OTHER],
-    [{ redis: '' }, 'redis', url, OTHER],
+    [{ redis: '' }, 'redis', url, ''],
     [{ redis: { url: 6379 } }, 'redis.url', url, OTHER],
     [{ redis: 'redis://' }, 'redis', url, OTHER],
     [{ redis: { port: 0 } }, 'redis.port', whole(1, 65_535), 0],
