@@ -4,14 +4,25 @@ import type { RedisServer, Way } from './redis-server.js';
 
 /** A master and its replica, which change places when the sentinels say so; processes ask these for the master. */
 export class SentinelRedis implements RedisServer {
-  readonly admin: Redis;
+  #admin: Redis;
   /** Settles when the servers are in their places again after the last failover. */
   #settled: Promise<void> = Promise.resolve();
 
   private constructor(private readonly rig: SentinelRig) {
+    this.#admin = this.#connect();
+  }
+
+  /** The driver ends for good when it hears of a failover while it asks a sentinel: see docs/ioredis.md. */
+  get admin(): Redis {
+    if (this.#admin.status === 'end') this.#admin = this.#connect();
+    return this.#admin;
+  }
+
+  #connect(): Redis {
     const settings = { retryStrategy: () => 50, maxRetriesPerRequest: null };
-    this.admin = new Redis({ ...rig.redis, ...settings, failoverDetector: true });
-    this.admin.on('error', () => undefined);
+    const admin = new Redis({ ...this.rig.redis, ...settings, failoverDetector: true });
+    admin.on('error', () => undefined);
+    return admin;
   }
 
   static async start(): Promise<SentinelRedis> {
@@ -40,7 +51,7 @@ export class SentinelRedis implements RedisServer {
   }
 
   async close(): Promise<void> {
-    this.admin.disconnect();
+    this.#admin.disconnect();
     // Before the servers end: one of them may be coming back just now.
     this.rig.giveUp();
     await this.#settled.catch(() => undefined);
