@@ -35,7 +35,7 @@ const LATE_MS = SECOND;
 const BACK_SHARE = 0.9;
 const LONGEST_AFTER_MS = 500;
 /** Of what the nodes can do they do so much when they are asked for too much: callers and Redis have the same cores. */
-const LEAST_DONE = 1 / 3;
+const LEAST_DONE = 2 / 3;
 const MOST_REDIS_GROWTH_MIB = 100;
 
 /** What calls may end with when there are too many. */
