@@ -4,7 +4,7 @@ import path from 'node:path';
 import { run } from './run.mjs';
 import { ROOT, runSuite, TSC } from './suite.mjs';
 
-/** @typedef {{ name: string, nest: string, type: 'module' | 'commonjs' }} Version */
+/** @typedef {{ name: string, nest: string, type: 'module' | 'commonjs', lacksInstrument?: true }} Version */
 
 /** @type {Version[]} */
 export const VERSIONS = [
@@ -12,13 +12,18 @@ export const VERSIONS = [
   // Before 12.0.4 some hooks are not there.
   { name: '12.0.1', nest: '12.0.1', type: 'module' },
   { name: '11', nest: '11', type: 'commonjs' },
+  // The oldest that is supported: the first with the processing hooks.
+  { name: '11.1.4', nest: '11.1.4', type: 'commonjs', lacksInstrument: true },
 ];
+
+/** What hangs on the option `instrument`, which came to Nest 11 later. */
+const INSTRUMENT = { companion: '@nestjs/observe', test: 'src/apm.test.ts' };
 
 /** What tests need beside the package and its peers, in the versions of this repository. */
 const COMPANIONS = [
   '@nestjs/terminus',
   'nestjs-cls',
-  '@nestjs/observe',
+  INSTRUMENT.companion,
   '@types/node',
   'ioredis',
   'reflect-metadata',
@@ -78,13 +83,21 @@ export async function compile(folder, options = {}) {
 }
 
 /** The suite in a fresh application with this Nest. */
-export async function runVersion({ name, nest, type }, tarball, parent, redisUrl) {
+export async function runVersion(version, tarball, parent, redisUrl) {
+  const { name, nest, type, lacksInstrument } = version;
   const folder = path.join(parent, `nest-${name}`);
   const parts = ['common', 'core', 'microservices', 'platform-express'];
-  const packages = [...parts.map((part) => `@nestjs/${part}@${nest}`), ...(await companions())];
+  const names = lacksInstrument
+    ? COMPANIONS.filter((one) => one !== INSTRUMENT.companion)
+    : COMPANIONS;
+  const packages = [
+    ...parts.map((part) => `@nestjs/${part}@${nest}`),
+    ...(await companions(names)),
+  ];
   await makeApp(folder, { type, packages: [tarball, ...packages] });
   await cp(path.join(ROOT, 'test/contract'), path.join(folder, 'src'), { recursive: true });
   await rm(path.join(folder, 'src/tsconfig.json'));
+  if (lacksInstrument) await rm(path.join(folder, INSTRUMENT.test));
   await compile(folder);
   const counts = await runSuite(path.join(folder, 'out'), redisUrl);
   await rm(folder, { recursive: true, force: true });
