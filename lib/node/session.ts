@@ -1,6 +1,7 @@
 import { CloudsClosedError, CloudsDisconnectedError, CloudsError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import { isRedisReply, isRefusal, type Link, reasonOf } from '../redis/link.js';
+import { isRefusal, reasonOf } from '../redis/driver-errors.js';
+import { isRedisReply, type Link } from '../redis/link.js';
 import type { Partition } from './partition.js';
 
 type State = 'idle' | 'connecting' | 'connected' | 'closing';

@@ -29,6 +29,7 @@ export class WaitingCalls {
   }
 
   add(call: Call): void {
+    // One that begins its attempt again may not have left yet.
     if (this.#calls.has(call)) return;
     this.#calls.add(call);
     this.#length += call.body.length;

@@ -7,7 +7,7 @@ import { messages } from '../common/messages.js';
 import type { CloudsRedisOptions } from '../common/options.js';
 import { SCRIPTS } from '../scripts/generated.js';
 import { addressOf, clientSettings, connectionSettings, retryDelayMs } from './client-settings.js';
-import { withoutArguments } from './driver-errors.js';
+import { isRefusal, reasonOf, withoutArguments } from './driver-errors.js';
 import { canSkipAnswers, checkServerVersion, serverIdOf } from './server-info.js';
 import { type Command, PiecewiseCommand, writeQuietly } from './wire.js';
 
@@ -72,17 +72,19 @@ const UNWANTED_ANSWER = /^BUSY |client\|reply/;
 /** What the driver says about an answer when no command waits for one. */
 const UNASKED = 'Command queue state error';
 
-const REFUSED =
-  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password|ERR AUTH|ERR DB index|ERR invalid DB)/;
-
 /** Whether Redis itself said no, as against a connection that was cut. */
 export function isRedisReply(error: unknown): error is Error {
   return error instanceof ReplyError;
 }
 
-/** Whether Redis said no to the connection itself: trying again does not help as long as nobody changes something. */
-export function isRefusal({ message }: Error): boolean {
-  return REFUSED.test(message);
+/** How Redis is asked to run a script that it has. */
+function byName(script: ScriptName): readonly [string, string] {
+  return ['evalsha', SHA[script]];
+}
+
+/** And one that it may not have, which it has from then on. */
+function whole(script: ScriptName): readonly [string, string] {
+  return ['eval', SCRIPTS[script]];
 }
 
 /**
@@ -188,12 +190,11 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const rest = [keys.length, ...keys, ...args];
-    const whole: Command = ['eval', SCRIPTS[script], ...rest];
-    const isNew = !this.#scripts.has(script);
+    const name = this.#scripts.has(script) ? byName(script) : whole(script);
     this.#scripts.add(script);
-    let answer = await this.#answerTo(isNew ? whole : ['evalsha', SHA[script], ...rest]);
-    if (answer.error?.message.startsWith('NOSCRIPT')) answer = await this.#answerTo(whole);
+    let answer = await this.#answerTo([...name, keys.length, ...keys, ...args]);
+    if (answer.error?.message.startsWith('NOSCRIPT'))
+      answer = await this.#answerTo([...whole(script), keys.length, ...keys, ...args]);
     if (answer.error) throw answer.error;
     return answer.value;
   }
@@ -219,7 +220,7 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
     keys: readonly string[],
     args: readonly (string | number)[],
   ): void {
-    this.sendQuietly([['evalsha', SHA[script], keys.length, ...keys, ...args]]);
+    this.sendQuietly([[...byName(script), keys.length, ...keys, ...args]]);
   }
 
   /** Past the driver, which waits for an answer to every command that it knows of. */
@@ -385,14 +386,4 @@ export class Link extends EventEmitter<LinkEvents> implements RedisPort {
 
 function newClient({ url }: CloudsRedisOptions, settings: RedisOptions): Redis {
   return url === undefined ? new Redis(settings) : new Redis(url, settings);
-}
-
-/**
- * A refused connect to a name with several addresses is an AggregateError with an empty message. Redis ends some of its
- * sentences with a full stop, and explains to those who have no password how to speak its protocol.
- */
-export function reasonOf(error: Error): string {
-  const { message } = error;
-  if (message.startsWith('NOAUTH')) return 'NOAUTH it asks for a password, and none was given';
-  return message.replace(/\.$/, '') || (error as NodeJS.ErrnoException).code || error.name;
 }
