@@ -17,6 +17,8 @@ export function quoted(text: unknown): string {
   return json.length <= MAX_QUOTED ? json : `${json.slice(0, MAX_QUOTED)}..."`;
 }
 
+const MOVE_LOST_CALLS = 'Use pemit with an idempotent handler to move such calls to another node.';
+
 export const messages = {
   timeout: (service: string, ms: number, attempts: number) =>
     `timeout: ${quoted(service)} did not answer within ${ms} ms` +
@@ -28,7 +30,10 @@ export const messages = {
 
   nodeLost: (service: string, node: string) =>
     `node ${quoted(node)} was lost while it had a call to ${quoted(service)}; its handler may or may not have run. ` +
-    'Use pemit with an idempotent handler to move such calls to another node.',
+    MOVE_LOST_CALLS,
+
+  placeLost: (service: string) =>
+    `Redis has lost which node has a call to ${quoted(service)}; its handler may or may not have run. ${MOVE_LOST_CALLS}`,
 
   streamBroken: (service: string, node: string) =>
     `values of the stream from ${quoted(service)} on node ${quoted(node)} were lost. Ask for the stream again.`,
@@ -71,7 +76,8 @@ export const messages = {
     `${quoted(service)} was not called: Redis is away, and as many calls wait for it as may ("service.maxWaiting").`,
 
   redisRefused: (service: string, reason: string) =>
-    `Redis refused the dispatch to ${quoted(service)}: ${reason}. See docs/errors.md for what this Redis error means.`,
+    `Redis refused the dispatch to ${quoted(service)}: ${reason.replace(/\.$/, '')}. ` +
+    'See docs/errors.md for what this Redis error means.',
 
   registerRefused: (reason: string) =>
     `Redis refused to register the services of this node: ${reason}. Check the ACL of its user.`,

@@ -66,6 +66,11 @@ export function nodeLost({ service }: Call, incarnation: string): CloudsNodeLost
   return new CloudsNodeLostError(messages.nodeLost(service, incarnation), { details: { service } });
 }
 
+/** Of a call of which nobody can say where it is. */
+export function placeLost({ service }: Call): CloudsNodeLostError {
+  return new CloudsNodeLostError(messages.placeLost(service), { details: { service } });
+}
+
 export function streamBroken({ service }: Call, nodeId: string): CloudsNodeLostError {
   return new CloudsNodeLostError(messages.streamBroken(service, nodeId), { details: { service } });
 }

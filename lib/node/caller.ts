@@ -11,6 +11,7 @@ import {
   mayHaveRun,
   nodeLost,
   noTaker,
+  placeLost,
   streamBroken,
   timeIsUp,
   tooManyWait,
@@ -147,7 +148,7 @@ export class Caller implements CallListener {
 
   onForgotten(call: Call, attempt: number): void {
     if (call.isSettled || attempt !== call.attempt) return;
-    this.#moveOrFail(call, nodeLost(call, 'unknown'));
+    this.#moveOrFail(call, placeLost(call));
   }
 
   // --- what comes back ---

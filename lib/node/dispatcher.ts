@@ -9,6 +9,7 @@ import type { FlowControl } from './flow-control.js';
 import { type Destination, LargeFrames } from './large-frames.js';
 import { LostBatches } from './lost-batches.js';
 import type { DispatchListener } from './ports.js';
+import { RefusedQuestions } from './refused-questions.js';
 import type { RequestHeads } from './request-heads.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
 import { MAX_WAITING_LENGTH, WaitingCalls } from './waiting-calls.js';
@@ -55,6 +56,7 @@ export class Dispatcher {
   readonly #largeFrames: LargeFrames;
   readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
   readonly #lost = new LostBatches(LOST_PATIENCE_MS, (batch) => this.#forget(batch));
+  readonly #refused = new RefusedQuestions((batch) => this.#tryToAsk(batch));
   /** Services whose last batch found nodes without a limit for all of its calls. */
   readonly #trusted = new Set<string>();
   /** Of the newest script that has one; answers come in order. */
@@ -130,6 +132,7 @@ export class Dispatcher {
   pause(): void {
     this.#isPaused = true;
     this.#unanswered.cutOff();
+    this.#refused.cutOff();
     // A Redis that has lost its scripts would not say so.
     this.#trusted.clear();
     for (const call of this.#largeFrames.takeBack()) this.add(call);
@@ -153,6 +156,7 @@ export class Dispatcher {
     this.#largeFrames.takeBack();
     this.#unanswered.clear();
     this.#lost.clear();
+    this.#refused.clear();
   }
 
   /** setImmediate, so that all calls that are made while one chunk of input is handled share a batch. */
@@ -264,6 +268,13 @@ export class Dispatcher {
     this.#send(batch, NO_REQUESTS, performance.now());
   }
 
+  /** Not while there is no connection, nor in the slot of another. */
+  #tryToAsk(batch: Batch): boolean {
+    if (this.#isPaused || !this.#unanswered.isFree(batch.sequence)) return false;
+    this.#ask(batch);
+    return true;
+  }
+
   /** The answer was lost with the connection. */
   #askAgain(batch: Batch): void {
     batch.isResent = true;
@@ -339,7 +350,8 @@ export class Dispatcher {
     this.#unanswered.remove(batch);
     this.#trusted.delete(batch.service);
     if (error.message.startsWith('LOST')) this.#lost.add(batch);
-    else if (batch.isAskedFor || error.message.startsWith('STALE')) this.#forget(batch);
+    else if (error.message.startsWith('STALE')) this.#forget(batch);
+    else if (batch.isAskedFor) this.#refused.add(batch);
     else if (error.message.startsWith('READONLY')) this.#addAgain(batch);
     else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
     this.#schedule();

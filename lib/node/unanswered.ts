@@ -29,10 +29,14 @@ export class Unanswered {
 
   /** Whether a batch of this number can be sent; if not, the one in its way is asked for. */
   hasRoomFor(sequence: number): boolean {
-    const slot = slotOf(sequence);
-    const batch = this.#batches[slot];
+    const batch = this.#batches[slotOf(sequence)];
     if (batch?.isQuiet) this.#askOrForget(batch);
-    return this.#batches[slot] === undefined;
+    return this.isFree(sequence);
+  }
+
+  /** Whether no batch is out in the slot of this one. */
+  isFree(sequence: number): boolean {
+    return this.#batches[slotOf(sequence)] === undefined;
   }
 
   add(batch: Batch): void {

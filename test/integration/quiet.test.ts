@@ -275,6 +275,25 @@ describe('a Redis of its own', () => {
     await cloud.silence('slow', [node, other]);
   });
 
+  it('that does not say where a call is, as its memory is full: it waits, and is answered', async () => {
+    const { opened, open } = gate();
+    const { opened: isFreed, open: free } = gate();
+    const handlers = { first: opened, second: isFreed };
+    const node = await server(cloud, 'slow', (key?: keyof typeof handlers) => key && handlers[key]);
+    const caller = await trustingCaller(cloud, 'slow');
+    const sent = watchSent(caller);
+    const calls = [caller.send('slow', 'first'), caller.send('slow', 'second')] as const;
+    await cloud.admin.config('SET', 'maxmemory', 1);
+    await until('Redis was asked twice where they are', () => sent.answered('evalsha') > 1);
+
+    open();
+    expect(await outcome(calls[0])).toBe('ok');
+    await cloud.admin.config('SET', 'maxmemory', 0);
+    free();
+    expect(await outcome(calls[1])).toBe('ok');
+    await cloud.silence('slow', [node]);
+  });
+
   it('that does not let a user go without answers gives them', async () => {
     const rules = 'on >pw ~* &* +@all -client|reply'.split(' ');
     await cloud.admin.call('ACL', 'SETUSER', 'few', ...rules);

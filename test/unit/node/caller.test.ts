@@ -944,12 +944,14 @@ describe('what the dispatcher says of an attempt that is over', () => {
 describe('a dispatch that Redis refuses', () => {
   it('fails the call without another attempt, and tells why without what was sent', () => {
     const { caller, path, call, sink } = setUp({ attempts: 3 });
-    const error = Object.assign(redisError('OOM command not allowed'), {
+    const error = Object.assign(redisError('OOM command not allowed.'), {
       command: { args: ['x'] },
     });
     caller.onRefused(call, 1, error);
     expect(sink.failure).toBeInstanceOf(CloudsDisconnectedError);
-    expect(sink.failure.message).toBe(messages.redisRefused('sum', 'OOM command not allowed'));
+    expect(sink.failure.message).toMatch(
+      /^Redis refused the dispatch to "sum": OOM command not allowed\. See/,
+    );
     expect(sink.failure.cause).toBeUndefined();
     expect(path.dispatched).toHaveLength(1);
   });
@@ -960,6 +962,7 @@ describe('a dispatch of which nothing is known any more', () => {
     const { caller, call, sink } = setUp();
     caller.onForgotten(call, 1);
     expect(sink.outcome).toBe(CloudsErrorCode.NODE_LOST);
+    expect(sink.failure.message).toBe(messages.placeLost('sum'));
   });
 
   it('is made again for a call that may be retried', () => {

@@ -314,17 +314,87 @@ describe('the answer of a quiet batch', () => {
     expect(await isQuiet()).toBe(true);
   });
 
-  it('can be that Redis refuses', async () => {
+  it('is asked for again when Redis refuses to say, as long as a call waits', async () => {
     const { listener, add, sent, isQuiet } = await setUpTrusted();
+    const [answered, placed] = add(2) as [Call, Call];
+    await sent();
+    await pass(LATE_MS);
+    const refuse = async () => {
+      const script = only((await sent()).loud);
+      expect(isEmpty(script)).toBe(true);
+      expect(sequenceOf(script)).toBe(2);
+      script.refuse('OOM command not allowed');
+      await turn();
+    };
+    await refuse();
+    expect(await isQuiet()).toBe(false);
+    await pass(LATE_MS);
+    await refuse();
+    answer(answered);
+    await pass(LATE_MS);
+    only((await sent()).loud).answer('1000|node.1*2');
+    await turn();
+    // The question was refused. The requests were not, for all that is known.
+    expect(callsOf(listener.placed)).toContain(placed);
+    expect([...listener.forgotten, ...listener.refused]).toEqual([]);
+    await pass(MINUTE);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+  });
+
+  it('is not asked for again when Redis has refused to say and nobody waits any more', async () => {
+    const { add, sent } = await setUpTrusted();
     const calls = add(2);
     await sent();
     await pass(LATE_MS);
-    // The question is refused. The requests were not, for all that is known.
-    only((await sent()).loud).refuse('NOPERM no more');
+    only((await sent()).loud).refuse('OOM command not allowed');
     await turn();
-    expect(callsOf(listener.forgotten)).toEqual(calls);
-    expect(callsOf(listener.refused)).toEqual([]);
-    expect(await isQuiet()).toBe(false);
+    answer(...calls);
+    await pass(MINUTE);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+  });
+
+  it('is asked for when there is a connection again, with the node about the call, if Redis had refused to say', async () => {
+    const { dispatcher, listener, addOne, sent } = await setUpTrusted();
+    const call = addOne();
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).refuse('OOM command not allowed');
+    await turn();
+    dispatcher.pause();
+    await pass(MINUTE);
+    expect(await sent()).toEqual({ loud: [], quiet: [] });
+    dispatcher.resume();
+    await pass(LATE_MS);
+    only((await sent()).loud).answer('1000|node.1*1');
+    await turn();
+    expect(listener.placed).toEqual([expect.objectContaining({ call, isResent: true })]);
+  });
+
+  it('leaves its slot to a later batch when Redis refuses to say', async () => {
+    const { listener, addOne, add, sent } = await setUpTrusted();
+    const call = addOne();
+    await sent();
+    await pass(LATE_MS);
+    only((await sent()).loud).refuse('OOM command not allowed');
+    await turn();
+    for (let sequence = 3; sequence < SLOTS + 2; sequence++) {
+      add(1, { timeoutMs: 200 });
+      for (const script of (await sent()).loud)
+        if (sequenceOf(script) === 2) script.refuse('OOM command not allowed');
+        else placeAll(script);
+      await turn();
+    }
+    add(1, { timeoutMs: 200 });
+    const later = (await sent()).loud.find((script) => sequenceOf(script) === SLOTS + 2)!;
+    await pass(10 * LATE_MS);
+    expect((await sent()).loud.map(sequenceOf)).not.toContain(2);
+    placeAll(later);
+    await pass(LATE_MS);
+    const question = only((await sent()).loud);
+    expect(sequenceOf(question)).toBe(2);
+    question.refuse('STALE a later batch has taken the slot');
+    await turn();
+    expect(callsOf(listener.forgotten)).toEqual([call]);
   });
 
   it('can be that the fence no longer knows', async () => {
