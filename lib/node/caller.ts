@@ -2,24 +2,20 @@ import { jittered } from '../common/durations.js';
 import { CloudsDisconnectedError, type CloudsError, CloudsErrorCode } from '../common/errors.js';
 import { guarded } from '../common/guarded.js';
 import { messages } from '../common/messages.js';
-import { type ReplyFrame, ReplyKind, type ReplyMessage } from '../protocol/frames.js';
-import { nodeIdOf } from '../protocol/ids.js';
-import { reviveError, reviveRefusal } from '../protocol/remote-error.js';
+import type { ReplyMessage } from '../protocol/frames.js';
 import type { Call, CallPath, Sender, Unplaced } from './call.js';
 import {
   closedDuringCall,
   mayHaveRun,
-  nodeLost,
   noTaker,
   placeLost,
-  streamBroken,
   timeIsUp,
   tooManyWait,
   tooManyWaitForRoom,
   truthOf,
 } from './call-failures.js';
+import { CallReplies } from './call-replies.js';
 import { CallTable } from './call-table.js';
-import { type Arrival, IncomingStream } from './incoming-stream.js';
 import { FullServices } from './full-services.js';
 import { cancelEarlier, onLatePlacement } from './late-placements.js';
 import { OneWays } from './one-ways.js';
@@ -31,9 +27,6 @@ import { TimerWheel } from './timer-wheel.js';
 const BACKOFF_MS = 50;
 const BACKOFF_SHARE = 4;
 
-/** Where a reply comes from. */
-type Origin = Sender & Arrival;
-
 export interface CallerSettings {
   readonly noNodeGraceMs: number;
   /** How many calls may wait until a node has room. */
@@ -41,7 +34,7 @@ export interface CallerSettings {
 }
 
 /**
- * Takes every call from its start to its one end: attempts, timeouts, grace, lost nodes, replies. It
+ * Takes every call from its start to its one end: attempts, timeouts, grace, lost nodes, refusals. It
  * decides; the paths carry.
  */
 export class Caller implements CallListener {
@@ -52,10 +45,17 @@ export class Caller implements CallListener {
   readonly #oneWays = new OneWays();
   /** Calls that wait for a node that has room. */
   readonly full = new FullServices((call) => this.#dispatchAgain(call));
+  readonly #replies = new CallReplies(this.#table, {
+    answer: (call, sender, deliver) => this.#answer(call, sender, deliver),
+    refuse: (call, sender, error) => this.#onRefusal(call, sender, error),
+    moveOrFail: (call, error) => this.#moveOrFail(call, error),
+    fail: (call, error) => this.#fail(call, error),
+    renew: (call) => this.#renew(call),
+  });
   readonly placed = new PlacedCalls(this.#table, {
     move: (call, reason) => this.#move(call, reason),
     moveOrFail: (call, error) => this.#moveOrFail(call, error),
-    ask: (call, incarnation) => this.#ask(call, incarnation),
+    ask: (call, incarnation) => this.#replies.ask(call, incarnation),
   });
 
   constructor(
@@ -105,9 +105,7 @@ export class Caller implements CallListener {
 
   /** The consumer of a call whose sink is pulled has taken a value. */
   consumed(call: Call): void {
-    if (call.isSettled || call.stream === undefined) return;
-    this.#consume(call, call.stream);
-    if (!call.stream.isBehind) this.#renew(call);
+    this.#replies.consumed(call);
   }
 
   // --- what the dispatch says ---
@@ -123,7 +121,7 @@ export class Caller implements CallListener {
     cancelEarlier(call);
     const refusal = call.takeRefusal();
     if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
-    else if (isResent) this.#ask(call, call.place);
+    else if (isResent) this.#replies.ask(call, call.place);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
@@ -153,14 +151,8 @@ export class Caller implements CallListener {
 
   // --- what comes back ---
 
-  onReplies({ from, frames }: ReplyMessage, bytes: number, path: CallPath): void {
-    const sender = { incarnation: from, nodeId: nodeIdOf(from), bytes };
-    for (const frame of frames) {
-      const call = this.#table.get(frame[0]);
-      if (call?.mayBeAnsweredBy(sender)) this.#onReply(call, sender, frame);
-      // A stream that waits for a call which is over: its cancel was lost.
-      else if (frame[1] === ReplyKind.PROGRESS) path.cancel(from, frame[0]);
-    }
+  onReplies(message: ReplyMessage, bytes: number, path: CallPath): void {
+    this.#replies.onReplies(message, bytes, path);
   }
 
   // --- the course of one call ---
@@ -226,79 +218,9 @@ export class Caller implements CallListener {
     this.#fail(call, noTaker(call, CloudsErrorCode.NO_NODE));
   }
 
-  #onReply(call: Call, sender: Origin, frame: ReplyFrame): void {
-    const [, kind, , value] = frame;
-    switch (kind) {
-      case ReplyKind.RESULT:
-        return this.#answer(call, sender, () => call.sink.value(value, true));
-      case ReplyKind.END:
-        return this.#onStreamEnd(call, sender, frame, () => call.sink.end());
-      case ReplyKind.ERROR:
-        return this.#onStreamEnd(call, sender, frame, () => call.sink.error(value));
-      case ReplyKind.EXCEPTION:
-        return this.#onStreamEnd(call, sender, frame, () =>
-          call.sink.error(reviveError(value, sender.nodeId)),
-        );
-      default:
-        if (call.mayBeAt(sender)) this.#onPresentReply(call, sender, frame);
-    }
-  }
-
-  /** What only the node of the present attempt can say. */
-  #onPresentReply(call: Call, sender: Origin, frame: ReplyFrame): void {
-    const [, kind, , value] = frame;
-    switch (kind) {
-      case ReplyKind.VALUE:
-        return this.#onValue(call, sender, frame);
-      case ReplyKind.REFUSAL:
-        if (call.isOfAnotherAttempt(value)) return;
-        return this.#onRefusal(call, sender, reviveRefusal(value, sender.nodeId));
-      case ReplyKind.UNKNOWN:
-        // Nobody was asked about what is nowhere yet.
-        if (call.place === undefined) return;
-        return this.#moveOrFail(call, nodeLost(call, sender.nodeId));
-      case ReplyKind.PROGRESS:
-        if (frame[2] !== call.values) this.#onGap(call, sender);
-        else call.reportConsumed();
-    }
-  }
-
-  /** An idle stream times out; one that keeps coming does not. */
-  #onValue(call: Call, sender: Origin, [, , count, value]: ReplyFrame): void {
-    if (count !== call.values) return this.#onGap(call, sender);
-    call.streamsFrom = sender.nodeId;
-    call.values++;
-    const stream = (call.stream ??= new IncomingStream());
-    stream.arrive(sender);
-    this.#renew(call);
-    guarded(() => call.sink.value(value, false));
-    if (!call.sink.isPulled && !call.isSettled) this.#consume(call, stream);
-  }
-
   #renew(call: Call): void {
     call.renew(performance.now());
     this.#wheel.add(call, call.dueAt);
-  }
-
-  #consume(call: Call, stream: IncomingStream): void {
-    if (stream.consume()) call.reportConsumed();
-  }
-
-  /** What was said of the stream may be lost as well as what came of it. */
-  #ask(call: Call, incarnation: string): void {
-    call.path.ask(incarnation, call.id);
-    if (call.stream) call.stream.place = incarnation;
-    call.reportConsumed();
-  }
-
-  /** A node that was left may still answer, but not with the end of a stream that it was told to stop. */
-  #onStreamEnd(call: Call, sender: Sender, [, , count]: ReplyFrame, deliver: () => void): void {
-    if (count === call.values) this.#answer(call, sender, deliver);
-    else if (call.mayBeAt(sender)) this.#onGap(call, sender);
-  }
-
-  #onGap(call: Call, { nodeId }: Sender): void {
-    this.#fail(call, streamBroken(call, nodeId));
   }
 
   /** The handler has not run, or its node had to stop it. What is no fault of the data may be tried elsewhere. */
