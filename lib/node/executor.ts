@@ -8,31 +8,21 @@ import {
   CloudsUnserializableError,
 } from '../common/errors.js';
 import { messages } from '../common/messages.js';
-import {
-  endFrame,
-  errorFrame,
-  progressFrame,
-  refusalFrame,
-  resultFrame,
-  unknownFrame,
-  valueFrame,
-} from '../protocol/encode.js';
+import { progressFrame, refusalFrame, unknownFrame } from '../protocol/encode.js';
 import {
   type Consumed,
   ONE_WAY,
   type RequestFrame,
   type RequestMessage,
 } from '../protocol/frames.js';
-import { encodeData } from '../protocol/payload.js';
-import type { Text } from '../protocol/text.js';
-import { IncomingRequest, type Responder } from './incoming-request.js';
-import { OutgoingStream } from './outgoing-stream.js';
+import { IncomingRequest } from './incoming-request.js';
 import type { Outbox } from './outbox.js';
 import type { Reporter } from './ports.js';
 import type { UnclaimedStream } from './reply-keeper.js';
 import { Pacer, type Start } from './pacer.js';
 import type { RedisClock } from './redis-clock.js';
 import type { Registration, Registry } from './registry.js';
+import { cancelled, refusalOf, Responses } from './responses.js';
 import { RunningRequests } from './running-requests.js';
 import { withinRequest } from './request-scope.js';
 
@@ -58,11 +48,12 @@ interface Delivery {
 }
 
 /**
- * Runs the requests that arrive, each at most once, and sends what their handlers answer. Every request
- * that arrives has taken a point, and gives it back once: when it is refused or when it settles.
+ * Runs the requests that arrive, each at most once. Every request that arrives has taken a point, and gives it back
+ * once: when it is refused or when it settles.
  */
-export class Executor implements Responder {
+export class Executor {
   readonly #running = new RunningRequests();
+  readonly #responses: Responses;
   #handled = 0;
   #isAccepting = false;
   readonly #pacer = new Pacer({
@@ -74,9 +65,11 @@ export class Executor implements Responder {
     private readonly registry: Registry,
     private readonly outbox: Outbox,
     private readonly clock: RedisClock,
-    private readonly maxPayloadBytes: number,
+    maxPayloadBytes: number,
     private readonly reporter: Pick<Reporter, 'eventDropped'>,
-  ) {}
+  ) {
+    this.#responses = new Responses(outbox, maxPayloadBytes, (request) => this.#onSettled(request));
+  }
 
   get running(): number {
     return this.#running.size;
@@ -122,7 +115,7 @@ export class Executor implements Responder {
     request.stream?.drop();
     request.cancel(cancelled(request));
     // Its handler will say nothing more.
-    if (request.isEnded && !request.isSettled) this.#settle(request, undefined);
+    if (request.isEnded && !request.isSettled) this.#responses.settle(request, undefined);
   }
 
   /** Callers have room for more values of their streams. */
@@ -140,7 +133,7 @@ export class Executor implements Responder {
     for (const request of this.#running.values()) {
       const reason = new CloudsCancelledError(messages.drained(request.service));
       // Answered first: a handler that ends its request because it is cancelled would answer nobody.
-      this.#settle(request, refusalOf(request, reason));
+      this.#responses.settle(request, refusalOf(request, reason));
       request.cancel(reason);
     }
   }
@@ -165,90 +158,10 @@ export class Executor implements Responder {
     }
   }
 
-  // --- what handlers answer ---
-
-  result(request: IncomingRequest, value: unknown): void {
-    this.#settleWith(request, () =>
-      resultFrame(request.id, encodeData(value, this.maxPayloadBytes)),
-    );
-  }
-
-  announce(request: IncomingRequest): void {
-    if (!takesValues(request)) return;
-    const stream = this.#streamOf(request);
-    if (!stream.announce()) this.#overrun(request, stream);
-  }
-
-  value(request: IncomingRequest, value: unknown): void {
-    if (!takesValues(request)) {
-      request.hasDropped = true;
-      return;
-    }
-    let json: Text;
-    try {
-      json = encodeData(value, this.maxPayloadBytes);
-    } catch (error) {
-      this.#end(request, refusalOf(request, error as CloudsError));
-      return request.cancel(error as CloudsError);
-    }
-    const stream = this.#streamOf(request);
-    if (!stream.add(valueFrame(request.id, request.values++, json))) this.#overrun(request, stream);
-  }
-
-  end(request: IncomingRequest): void {
-    this.#settleWith(request, () =>
-      request.hasDropped ? cutOffFrame(request) : endFrame(request.id, request.values),
-    );
-  }
-
-  fail(request: IncomingRequest, error: unknown): void {
-    this.#settleWith(request, () =>
-      request.isRepeated
-        ? cutOffFrame(request)
-        : errorFrame(request.id, request.values, error, this.maxPayloadBytes),
-    );
-  }
-
-  #settleWith(request: IncomingRequest, encode: () => Text): void {
-    if (request.isEnded) return;
-    if (request.isOneWay || !request.isWanted) return this.#settle(request, undefined);
-    let frame: Text;
-    try {
-      frame = encode();
-    } catch (error) {
-      return this.#end(request, refusalOf(request, error as CloudsError));
-    }
-    this.#end(request, frame);
-  }
-
-  #streamOf(request: IncomingRequest): OutgoingStream {
-    return (request.stream ??= new OutgoingStream((frame) =>
-      this.outbox.value(request.from, frame),
-    ));
-  }
-
-  /** The source does not wait for a caller that cannot keep up. No refusal: the handler runs, and would be too fast elsewhere. */
-  #overrun(request: IncomingRequest, { sent }: OutgoingStream): void {
-    const error = new CloudsOverloadedError(messages.streamOverrun(request.service));
-    this.#settle(request, errorFrame(request.id, sent, error, this.maxPayloadBytes));
-    request.cancel(error);
-  }
-
-  /** The last word comes after all values. */
-  #end(request: IncomingRequest, frame: Text | undefined): void {
-    request.isEnded = true;
-    if (request.stream === undefined) this.#settle(request, frame);
-    else request.stream.whenAllSent(() => this.#settle(request, frame));
-  }
-
-  #settle(request: IncomingRequest, frame: Text | undefined): void {
-    const { count } = request;
-    request.isEnded = request.isSettled = true;
-    request.stream?.drop();
+  #onSettled(request: IncomingRequest): void {
     this.#running.remove(request);
     this.#handled++;
-    if (frame !== undefined) this.outbox.reply(request.from, frame);
-    this.outbox.point(count);
+    this.outbox.point(request.count);
     if (this.#running.size === 0) this.#onIdle();
   }
 
@@ -271,7 +184,7 @@ export class Executor implements Responder {
       this.outbox.point(registration);
       return this.#refuse(from, frame, refusal);
     }
-    const request = new IncomingRequest(frame, { from, registration, ageMs }, this);
+    const request = new IncomingRequest(frame, { from, registration, ageMs }, this.#responses);
     this.#running.add(request);
     const [, timeLeftMs] = frame;
     this.#pacer.add({
@@ -284,18 +197,18 @@ export class Executor implements Responder {
 
   #run({ request, handler }: Start): void {
     // Cancelled while it waited. Whoever has come back for its answer is to have it.
-    if (!request.isWanted) return this.#settle(request, undefined);
+    if (!request.isWanted) return this.#responses.settle(request, undefined);
     try {
       withinRequest(request, handler);
     } catch (error) {
-      this.fail(request, error);
+      this.#responses.fail(request, error);
     }
   }
 
   #refuseLate({ request }: Start): void {
     const { id, from, service, isOneWay, lastAttempt } = request;
     const error = new CloudsOverloadedError(messages.tooBusy(service));
-    this.#settle(request, isOneWay ? undefined : refusalFrame(id, 0, error, lastAttempt));
+    this.#responses.settle(request, isOneWay ? undefined : refusalFrame(id, 0, error, lastAttempt));
     if (isOneWay) this.reporter.eventDropped(error, from);
   }
 
@@ -350,21 +263,4 @@ export class Executor implements Responder {
     if (attempt === ONE_WAY) this.reporter.eventDropped(error, from);
     else this.outbox.reply(from, refusalFrame(id, 0, error, attempt));
   }
-}
-
-function takesValues({ isEnded, isWanted, isOneWay }: IncomingRequest): boolean {
-  return !isEnded && isWanted && !isOneWay;
-}
-
-function cancelled({ service }: IncomingRequest): CloudsCancelledError {
-  return new CloudsCancelledError(messages.cancelled(service));
-}
-
-function refusalOf(request: IncomingRequest, error: CloudsError): string | undefined {
-  return request.isOneWay ? undefined : refusalFrame(request.id, request.values, error);
-}
-
-/** For a caller that has come back for what it had cancelled, and cannot have it whole. */
-function cutOffFrame(request: IncomingRequest): string {
-  return refusalFrame(request.id, request.values, cancelled(request));
 }
