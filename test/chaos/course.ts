@@ -91,7 +91,12 @@ export function inTime(a: { readonly at: number }, b: { readonly at: number }): 
 
 /** It has no attempts, and nothing comes back. */
 export function isOneWay({ kind }: Pick<Sent, 'kind'>): boolean {
-  return kind === 'event' || kind === 'published';
+  return kind === 'event' || isForGroups({ kind });
+}
+
+/** It is for all groups, and not for one node. */
+export function isForGroups({ kind }: Pick<Sent, 'kind'>): boolean {
+  return kind === 'published' || kind === 'broadcast';
 }
 
 /** A handler sees a one-way request as a first attempt; in the frame it has none. */

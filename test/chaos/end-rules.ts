@@ -1,4 +1,4 @@
-import { attemptOf, type Circumstances, type Course, isOneWay } from './course.js';
+import { attemptOf, type Circumstances, type Course, isForGroups, isOneWay } from './course.js';
 import type { Dispatched, Replied, Sent } from './history.js';
 import { CLOCK_MS, type ViolationKind } from './violations.js';
 
@@ -21,6 +21,8 @@ const RUN: ReadonlySet<string> = new Set(['ok', 'thrown']);
 const CANCELLED = 'CLOUDS_CANCELLED';
 const LOST = 'CLOUDS_NODE_LOST';
 const TIMEOUT = 'CLOUDS_TIMEOUT';
+/** The caller has cancelled it. */
+const LEFT = 'left';
 
 /** Ends that calls do not have in a fleet that is well. */
 const CAUSED: ReadonlySet<string> = new Set([
@@ -30,16 +32,21 @@ const CAUSED: ReadonlySet<string> = new Set([
   CANCELLED,
 ]);
 
+const SENT_EVENT = [
+  ...['ok', 'CLOUDS_NO_NODE', 'CLOUDS_OVERLOADED', 'CLOUDS_DISCONNECTED'],
+  ...[LOST, TIMEOUT],
+];
+
 /**
- * How the calls of the load can end: they are good ones, nobody cancels them, and their caller is not closed before they
- * have ended. A node that is restarted cancels what it still has after a while. A stream's handler does not fail; a
+ * How the calls of the load can end: they are good ones, and their caller is not closed before they have ended. A node that is restarted cancels what it still has after a while. A stream's handler does not fail; a
  * one-way call has ended before its handler says anything.
  */
 const POSSIBLE: Readonly<Record<Sent['kind'], readonly string[]>> = {
-  request: [...RUN, ...NOT_RUN, LOST, TIMEOUT, CANCELLED],
-  stream: ['ok', ...NOT_RUN, LOST, TIMEOUT, CANCELLED],
-  event: ['ok', 'CLOUDS_NO_NODE', 'CLOUDS_OVERLOADED', 'CLOUDS_DISCONNECTED', LOST, TIMEOUT],
-  published: ['ok', 'CLOUDS_NO_NODE', 'CLOUDS_OVERLOADED', 'CLOUDS_DISCONNECTED', LOST, TIMEOUT],
+  request: [...RUN, ...NOT_RUN, LOST, TIMEOUT, CANCELLED, LEFT],
+  stream: ['ok', ...NOT_RUN, LOST, TIMEOUT, CANCELLED, LEFT],
+  event: SENT_EVENT,
+  published: SENT_EVENT,
+  broadcast: SENT_EVENT,
 };
 
 /** What is wrong with how, and when, a call has ended for its caller. */
@@ -111,13 +118,19 @@ function hasHadItsTime(sent: Sent, dispatches: readonly Dispatched[], endedAt: n
 
 function* breachesOfTruth(sent: Sent, reply: Replied, course: Course): Iterable<ViolationKind> {
   const { outcome } = reply;
-  if (!POSSIBLE[sent.kind].includes(outcome)) yield 'has an end that it cannot have';
+  if (!isPossible(sent, reply)) yield 'has an end that it cannot have';
   if (reply.isOwn === false) yield 'got what is not its own';
   // One group can have what is published, and another cannot be found. The end of an event is that a node has it.
-  if (sent.kind === 'published') return;
+  if (isForGroups(sent)) return;
   if (NOT_RUN.has(outcome)) {
     if (course.of('started').length > 0) yield 'says that it did not run';
   } else if (RUN.has(outcome) && !isOneWay(sent)) yield* breachesOfAnswer(reply, course);
+}
+
+function isPossible({ kind, at, leavesAfterMs = Infinity }: Sent, reply: Replied): boolean {
+  const { outcome } = reply;
+  if (outcome === LEFT && reply.at - at < leavesAfterMs - EARLY_MS) return false;
+  return POSSIBLE[kind].includes(outcome);
 }
 
 function* breachesOfAnswer(

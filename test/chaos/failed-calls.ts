@@ -1,7 +1,7 @@
 import type { HistoryEvent } from './history.js';
 
 /** How calls end when nothing is wrong. */
-const ENDS: ReadonlySet<string> = new Set(['ok', 'thrown']);
+const ENDS: ReadonlySet<string> = new Set(['ok', 'thrown', 'left']);
 const REFUSED = 'CLOUDS_OVERLOADED';
 
 /** How many calls have failed, by how they ended. Services with a capacity may refuse some. */

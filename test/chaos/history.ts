@@ -14,7 +14,7 @@ export interface Sent {
   readonly by: string;
   /** Names the call, and travels in its data. */
   readonly key: string;
-  readonly kind: 'request' | 'stream' | 'event' | 'published';
+  readonly kind: 'request' | 'stream' | 'event' | 'published' | 'broadcast';
   /** Whom it is for; of what is published the name of the event. */
   readonly service: string;
   /** How many attempts it has; -1 for no limit. */
@@ -23,6 +23,8 @@ export interface Sent {
   readonly timeoutMs: number;
   /** What the whole call has. */
   readonly deadlineMs: number;
+  /** When its caller leaves it, if it has not ended by then; left out: it waits for the end. */
+  readonly leavesAfterMs?: number;
 }
 
 /** A caller has given an attempt to Redis. Its handler may run from now on. */
@@ -55,11 +57,11 @@ export interface Started {
   readonly key: string;
   readonly id: string;
   readonly attempt: number;
-  /** Of an event that is published: the group that the handler stands for. */
+  /** Of an event that is published, to one node of each group or to all: the group that the handler stands for. */
   readonly group?: string;
 }
 
-/** A handler is done, with a value or an error. */
+/** A handler is done, with a value or an error. That of a stream is also done when it was made to end. */
 export interface Ended {
   readonly what: 'ended';
   readonly at: number;
@@ -76,7 +78,7 @@ export interface Replied {
   readonly at: number;
   readonly by: string;
   readonly key: string;
-  /** `ok`, `thrown` if the handler failed, or the code of an error. */
+  /** `ok`, `thrown` if the handler failed, `left` if the caller did not wait for more, or the code of an error. */
   readonly outcome: string;
   /** All that came back belongs to this call, and it is all; undefined if nothing comes back. */
   readonly isOwn?: boolean;

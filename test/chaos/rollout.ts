@@ -1,4 +1,5 @@
 import { failedCalls } from './failed-calls.js';
+import { isForGroups } from './course.js';
 import type { HistoryEvent, Sent } from './history.js';
 
 /** The fault of which a rollout is made. */
@@ -62,9 +63,9 @@ function lostEvents(
 }
 
 /** The groups in which it has to run, undefined for a service; nobody if it is no event. */
-function takersOf({ kind }: Sent, groups: readonly string[]): readonly (string | undefined)[] {
-  if (kind === 'published') return groups;
-  return kind === 'event' ? [undefined] : [];
+function takersOf(sent: Sent, groups: readonly string[]): readonly (string | undefined)[] {
+  if (isForGroups(sent)) return groups;
+  return sent.kind === 'event' ? [undefined] : [];
 }
 
 function nameOf(key: string, group = ''): string {

@@ -1,9 +1,13 @@
-import { attemptOf, type Circumstances, type Course, isOneWay } from './course.js';
+import { attemptOf, type Circumstances, type Course, isForGroups, isOneWay } from './course.js';
 import type { Dispatched, Ended, Sent, Started } from './history.js';
 import { CLOCK_MS, type ViolationKind } from './violations.js';
 
 /** How long after the time of its call a handler may start. */
 const LATE_START_MS = 1000;
+/** How long after the end of its call a stream may go on. */
+const LATE_END_MS = 1000;
+/** The same where the cancel may be lost, with all that may hold up what makes up for it: a host is gone for 8 s. */
+const LATEST_END_MS = 20_000;
 
 /** What is wrong with what was done for a call. */
 export function* breachesOfRuns(
@@ -14,8 +18,10 @@ export function* breachesOfRuns(
   const starts = course.of('started');
   const dispatches = course.of('dispatched');
   const attempts = starts.map(({ attempt }) => attempt);
-  if (sent.kind === 'published') {
-    if (hasTwice(starts.map(({ group }) => group))) yield 'ran twice in a group';
+  if (isForGroups(sent)) {
+    const isForAll = sent.kind === 'broadcast';
+    const takers = starts.map(({ group, by }) => (isForAll ? `${group} ${by}` : group));
+    if (hasTwice(takers)) yield isForAll ? 'ran twice at a node' : 'ran twice in a group';
   } else {
     if (sent.attempts === 1 && starts.length > 1) yield 'ran twice';
     if (hasTwice(attempts)) yield 'ran an attempt twice';
@@ -24,14 +30,17 @@ export function* breachesOfRuns(
   if (attempts.some((attempt) => !hasAttempt(sent, attempt)))
     yield 'ran an attempt that it does not have';
   if (dispatches.some(({ attempt }) => !hasAttempt(sent, attempt))) yield 'dispatched too often';
-  for (const start of starts) yield* breachesOfStart(sent, start, course, circumstances);
+  for (const start of starts) {
+    yield* breachesOfStart(sent, start, course, circumstances);
+    if (sent.kind === 'stream') yield* breachesOfSource(start, course, circumstances);
+  }
 }
 
 function hasTwice(items: readonly unknown[]): boolean {
   return new Set(items).size < items.length;
 }
 
-function nameOfRun({ by, id, attempt }: Ended): string {
+function nameOfRun({ by, id, attempt }: Started | Ended): string {
   return `${by} ${id} ${attempt}`;
 }
 
@@ -58,6 +67,24 @@ function* breachesOfStart(
   // While a node is frozen it does not hear of a cancel either.
   const deafMs = circumstances.stalledMs(start.by, endedAt, start.at);
   if (start.at - endedAt - stalledMs - deafMs > LATE_START_MS) yield 'started after its end';
+}
+
+/** What is wrong with how long the source of a stream went on. */
+function* breachesOfSource(
+  start: Started,
+  course: Course,
+  circumstances: Circumstances,
+): Iterable<ViolationKind> {
+  const reply = course.of('replied')[0];
+  // What its node had begun when it was killed has no end.
+  if (reply === undefined || circumstances.isKilled(start.by)) return;
+  const from = Math.max(reply.at, start.at);
+  const endedAt = course.of('ended').find((end) => nameOfRun(end) === nameOfRun(start))?.at;
+  if (endedAt === undefined) return void (yield 'went on after its end');
+  const mayBeLost = circumstances.wasDisturbed(start.at, from + LATE_END_MS);
+  const stalledMs = [reply.by, start.by].map((by) => circumstances.stalledMs(by, from, endedAt));
+  const lateMs = endedAt - from - stalledMs[0]! - stalledMs[1]!;
+  if (lateMs > (mayBeLost ? LATEST_END_MS : LATE_END_MS)) yield 'went on after its end';
 }
 
 function isOf(start: Started, dispatch: Dispatched): boolean {

@@ -125,7 +125,7 @@ export class World<R extends RedisServer = RedisServer> {
   /** Ends all processes that are left, and returns what all have seen. */
   async finish(): Promise<HistoryEvent[]> {
     await Promise.all(this.slots.map((slot) => slot.close()));
-    if (this.plan.hasHistory === false) return [];
+    if (!this.#hasHistory) return [];
     return this.slots.flatMap(({ name }) => readHistory(this.#fileOf(name)));
   }
 
@@ -150,13 +150,18 @@ export class World<R extends RedisServer = RedisServer> {
       groups: callsPerSecond === 0 ? this.groups : [],
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
+      leaves: this.#hasHistory,
       busyMs: this.plan.busyMs,
       timeoutMs: this.plan.timeoutMs,
       isPatient: this.plan.isPatient,
-      historyFile: this.plan.hasHistory === false ? undefined : this.#fileOf(name),
+      historyFile: this.#hasHistory ? this.#fileOf(name) : undefined,
       options: { prefix: PREFIX, redis, connectTimeout: 60_000, ...this.plan.options },
     };
     this.slots.push(new Slot(name, plan, new Dice(this.plan.seed, this.slots.length), prefix));
+  }
+
+  get #hasHistory(): boolean {
+    return this.plan.hasHistory !== false;
   }
 
   get #services(): SlotPlan['services'] {

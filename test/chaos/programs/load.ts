@@ -1,7 +1,9 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { CloudsNode } from '../../../lib/index.js';
 import { clockMs, type HistoryWriter, type Replied, type Sent } from '../history.js';
-import { EVENT, type WorkerPlan, type Work } from './messages.js';
+import { isOneWay } from '../course.js';
+import { type CallPlan, Calls, LONGEST_SHORT_STREAM } from './calls.js';
+import type { WorkerPlan } from './messages.js';
 import { Received } from './received.js';
 import { type Counts, Tally } from './tally.js';
 
@@ -10,27 +12,11 @@ const TICK_MS = 10;
 const LONGEST_TICK_MS = 250;
 /** An open loop would grow without end while nobody answers. */
 const MAX_OUT = 2000;
-const LONGEST_WORK_MS = 30;
-const LARGEST_TEXT = 100_000;
-const LONGEST_SHORT_STREAM = 40;
-/** More than may be under way. */
-const LONGEST_STREAM = 3000;
-
-/** Of calls that are patient: how many times as long their timeouts are, and for how long a stream may go on. */
-const PATIENCE = 4;
-const PATIENT_DEADLINE_MS = 60_000;
+const LEFT = 'left';
 
 type End = Pick<Replied, 'outcome' | 'isOwn' | 'from'>;
 type OnEnd = (end: End) => void;
-type Options = Parameters<CloudsNode['request']>[2] &
-  Readonly<Record<'attempts' | 'timeout' | 'deadline', number>>;
-
-/** One call that is to be made. */
-interface Plan {
-  readonly service: string;
-  readonly work: Work;
-  readonly options: Options;
-}
+type Leave = () => void;
 
 /** Makes calls of every kind at a steady rate, and notes how they end. */
 export class Load {
@@ -42,15 +28,17 @@ export class Load {
   #mostOut = MAX_OUT;
   #tickedAt = clockMs();
   readonly #tally = new Tally();
+  readonly #calls: Calls;
   #onDone: (() => void) | undefined;
 
   constructor(
     private readonly node: CloudsNode,
     private readonly plan: WorkerPlan,
-    private readonly random: () => number,
+    random: () => number,
     private readonly history: HistoryWriter,
   ) {
     this.#rate = plan.callsPerSecond;
+    this.#calls = new Calls(plan, random);
   }
 
   start(): void {
@@ -86,62 +74,63 @@ export class Load {
 
   #call(): void {
     const key = `${this.plan.name}:${++this.#made}`;
-    const kind = this.#kind();
-    const options = this.#options(kind);
-    const service = kind === 'published' ? EVENT : this.#target();
-    const call: Plan = { service, work: this.#work(key, kind), options };
+    const call = this.#calls.next(key);
     const at = clockMs();
-    this.history.add({
-      what: 'sent',
-      at,
-      key,
-      kind,
-      service,
-      by: this.plan.name,
-      ...timesOf(call),
-    });
+    this.history.add({ what: 'sent', at, by: this.plan.name, key, ...termsOf(call) });
     this.#tally.made(++this.#out);
     const end: OnEnd = (how) => this.#end(key, at, how);
-    if (isOneWay(kind)) this.#emit(kind, call, end);
-    else this.#request(call, end);
+    if (isOneWay(call)) this.#emit(call, end);
+    else this.#requestAndLeave(call, end);
   }
 
-  #kind(): Sent['kind'] {
-    if (this.plan.busyMs !== undefined) return 'request';
-    return this.#pick([
-      ['request', 0.84],
-      ['stream', 0.06],
-      ['event', 0.05],
-      ['published', 0.05],
-    ]);
-  }
-
-  #emit(kind: Sent['kind'], { service, work, options }: Plan, end: OnEnd): void {
+  #emit({ kind, service, work, options }: CallPlan, end: OnEnd): void {
     const { node } = this;
     const { timeout, whenFull } = options;
     const sent =
-      kind === 'published'
-        ? node.publish(service, work, { timeout, whenFull })
-        : node.emit(service, work, { timeout, whenFull });
+      kind === 'event'
+        ? node.emit(service, work, { timeout, whenFull })
+        : node.publish(service, work, { timeout, whenFull, broadcast: kind === 'broadcast' });
     sent.then(
       () => end({ outcome: 'ok' }),
       (error: unknown) => end({ outcome: this.#outcomeOf(error, work.key) }),
     );
   }
 
-  #request({ service, work, options }: Plan, end: OnEnd): void {
+  #requestAndLeave(call: CallPlan, onEnd: OnEnd): void {
+    let timer: NodeJS.Timeout | undefined;
+    let leave: Leave = () => {};
+    // Before it is made: it may have ended by the time that the function returns which makes it.
+    if (call.leavesAfterMs !== undefined) timer = setTimeout(() => leave(), call.leavesAfterMs);
+    leave = this.#request(call, (how) => {
+      clearTimeout(timer);
+      onEnd(how);
+    });
+  }
+
+  /** Returns what leaves it. An end that comes after that is for the checker to find. */
+  #request(call: CallPlan, end: OnEnd): Leave {
+    const { service, work, options } = call;
     const received = new Received(work);
     const succeed = () => end({ outcome: 'ok', ...received.whole() });
     const fail = (error: unknown) =>
       end({ outcome: this.#outcomeOf(error, work.key), ...received.part() });
-    if (work.values > LONGEST_SHORT_STREAM) {
-      const take = async () => {
-        for await (const value of this.node.stream(service, work, options)) received.add(value);
-      };
-      take().then(succeed, fail);
-      return;
-    }
-    this.node.request(service, work, options, {
+    const leave =
+      work.values > LONGEST_SHORT_STREAM
+        ? takeAll(this.node.stream(service, work, options), received, succeed, fail)
+        : this.#listen(call, received, succeed, fail);
+    return () => {
+      leave();
+      end({ outcome: LEFT, ...received.part() });
+    };
+  }
+
+  #listen(
+    { service, work, options }: CallPlan,
+    received: Received,
+    succeed: () => void,
+    fail: (error: unknown) => void,
+  ): Leave {
+    return this.node.request(service, work, options, {
       value: (value, isLast) => {
         received.add(value, isLast);
         if (isLast) succeed();
@@ -162,68 +151,34 @@ export class Load {
     this.#tally.failed(error);
     return outcomeOf(error, key);
   }
-
-  #target(): string {
-    const { targets } = this.plan;
-    return targets[Math.floor(this.random() * targets.length)]!;
-  }
-
-  #options(kind: Sent['kind']): Options {
-    if (this.plan.busyMs !== undefined) return { attempts: 1, timeout: 1000, deadline: 1000 };
-    const attempts = isOneWay(kind)
-      ? 1
-      : this.#pick([
-          [1, 0.5],
-          [3, 0.4],
-          [-1, 0.1],
-        ]);
-    const timeout = this.#timeout();
-    const whenFull = this.random() < 0.3 ? 'wait' : 'fail';
-    const ownDeadline = attempts === 1 ? timeout : 3 * timeout;
-    const deadline = this.plan.isPatient ? PATIENT_DEADLINE_MS : ownDeadline;
-    return { attempts, timeout, deadline, whenFull };
-  }
-
-  #timeout(): number {
-    const timeout = this.plan.timeoutMs ?? 500 + Math.floor(1000 * this.random());
-    return this.plan.isPatient ? PATIENCE * timeout : timeout;
-  }
-
-  #work(key: string, kind: Sent['kind']): Work {
-    const { random, plan } = this;
-    const { busyMs } = plan;
-    if (busyMs !== undefined) return { key, ms: 0, busyMs, fails: false, values: 0, text: '' };
-    const isLarge = random() < 0.03;
-    const isLong = kind === 'stream' && random() < 0.15;
-    const mostValues = isLong ? LONGEST_STREAM : LONGEST_SHORT_STREAM;
-    return {
-      key,
-      busyMs: 0,
-      ms: random() < 0.5 ? 0 : Math.floor(LONGEST_WORK_MS * random()),
-      fails: kind === 'request' && random() < 0.05,
-      values: kind === 'stream' ? 1 + Math.floor(mostValues * random()) : 0,
-      text: isLong ? '' : 'é'.repeat(Math.floor((isLarge ? LARGEST_TEXT : 200) * random())),
-    };
-  }
-
-  /** One of some choices by their shares, which add up to 1. */
-  #pick<T>(choices: readonly (readonly [T, number])[]): T {
-    let left = this.random();
-    for (const [choice, share] of choices) {
-      left -= share;
-      if (left < 0) return choice;
-    }
-    return choices.at(-1)![0];
-  }
 }
 
-function timesOf({ options }: Plan): Pick<Sent, 'attempts' | 'timeoutMs' | 'deadlineMs'> {
+function termsOf({
+  kind,
+  service,
+  options,
+  leavesAfterMs,
+}: CallPlan): Omit<Sent, 'what' | 'at' | 'by' | 'key'> {
   const { attempts, timeout, deadline } = options;
-  return { attempts, timeoutMs: timeout, deadlineMs: deadline };
+  return { kind, service, attempts, timeoutMs: timeout, deadlineMs: deadline, leavesAfterMs };
 }
 
-function isOneWay(kind: Sent['kind']): boolean {
-  return kind === 'event' || kind === 'published';
+/** Takes the values of a stream in a loop, until it ends or is left. */
+function takeAll(
+  stream: AsyncIterableIterator<unknown>,
+  received: Received,
+  succeed: () => void,
+  fail: (error: unknown) => void,
+): Leave {
+  let hasLeft = false;
+  const take = async () => {
+    for await (const value of stream) received.add(value);
+  };
+  take().then(() => hasLeft || succeed(), fail);
+  return () => {
+    hasLeft = true;
+    void stream.return!();
+  };
 }
 
 /** What the handler throws belongs to the call that it names. */

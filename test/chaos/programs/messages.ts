@@ -16,6 +16,8 @@ export interface WorkerPlan {
   /** The services that it calls. */
   readonly targets: readonly string[];
   readonly callsPerSecond: number;
+  /** Whether it leaves some of its calls before they have ended; default false. */
+  readonly leaves?: boolean;
   /** Whether its calls wait for so long that only what was lost times out, and not what is slow; default false. */
   readonly isPatient?: boolean;
   /** How each call keeps its handler busy, in ms of the processor; left out: calls of all kinds. */

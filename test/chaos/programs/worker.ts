@@ -32,8 +32,11 @@ async function work(
   group?: string,
 ) {
   const { id, attempt } = request;
-  const end = (isError: boolean) =>
-    history.add({ what: 'ended', at: clockMs(), by, key, id, attempt, isError });
+  let hasEnded = false;
+  const end = (isError: boolean) => {
+    if (!hasEnded) history.add({ what: 'ended', at: clockMs(), by, key, id, attempt, isError });
+    hasEnded = true;
+  };
   history.add({ what: 'started', at: clockMs(), by, key, id, attempt, group });
   block(busyMs);
   if (ms > 0) await delay(ms);
@@ -44,7 +47,19 @@ async function work(
   return answer;
 }
 
-async function* stream(answer: Answer, values: number, end: () => void) {
+/** `end` is called before the last value is given, or when no more are wanted. */
+function stream(answer: Answer, values: number, end: () => void): AsyncIterable<unknown> {
+  const source = valuesOf(answer, values, end);
+  const next = () => source.next();
+  // The `finally` of a generator that has not begun would not run.
+  const finish = () => {
+    end();
+    return source.return(undefined);
+  };
+  return { [Symbol.asyncIterator]: () => ({ next, return: finish }) };
+}
+
+async function* valuesOf(answer: Answer, values: number, end: () => void) {
   for (let value = 0; value < values; value++) {
     if (value % 10 === 9) await delay(1);
     if (value === values - 1) end();

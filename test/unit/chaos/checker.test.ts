@@ -73,6 +73,13 @@ const struck = (at = 0, ms = 0, by = 'connections reset'): HistoryEvent => ({
 const killed = (by = CALLER): HistoryEvent => ({ what: 'killed', at: 50, by });
 
 const RUN = [dispatched(), started(), ended()];
+/** A stream whose caller leaves it when it has run for 20 ms. */
+const LEFT_STREAM = [
+  sent({ kind: 'stream', leavesAfterMs: 40 }),
+  dispatched(),
+  started(),
+  replied('left'),
+];
 /** A call whose second attempt goes out then. */
 const movedAt = (at: number): HistoryEvent[] => [
   sent({ attempts: 3, deadlineMs: 3000 }),
@@ -126,6 +133,7 @@ describe('a history without a breach', () => {
         dispatched(),
         started(),
         dispatched({ attempt: 2 }),
+        ended(),
         replied('CLOUDS_CANCELLED'),
       ],
     ],
@@ -171,6 +179,24 @@ describe('a history without a breach', () => {
         replied('CLOUDS_NO_NODE'),
       ],
     ],
+    [
+      'of an event that every node has once',
+      [
+        sent({ kind: 'broadcast' }),
+        dispatched({ attempt: 0 }),
+        started({ group: 'audit' }),
+        started({ group: 'audit', by: 'node#2' }),
+        replied('ok', { isOwn: undefined, from: undefined }),
+      ],
+    ],
+    ['of a call that was left', [sent({ leavesAfterMs: 40 }), ...RUN, replied('left')]],
+    ['of a stream that was left', [...LEFT_STREAM, ended({ at: 1030 })]],
+    [
+      'of a stream that was left, of which a frozen node hears late',
+      [...LEFT_STREAM, ended({ at: 2900 }), stalled(2895, 1900, NODE)],
+    ],
+    ['of a stream whose cancel was lost', [struck(60), ...LEFT_STREAM, ended({ at: 20_000 })]],
+    ['of a stream that was left before its node was killed', [...LEFT_STREAM, killed(NODE)]],
     ['of a call whose caller was killed', [sent(), ...RUN, killed()]],
     [
       'of a call that ended a little late',
@@ -287,6 +313,38 @@ describe('what is found', () => {
         started({ group: 'audit', by: 'node#2' }),
         replied('ok', { from: undefined }),
       ],
+    ],
+    [
+      'ran twice at a node',
+      [
+        sent({ kind: 'broadcast' }),
+        dispatched({ attempt: 0 }),
+        started({ group: 'audit' }),
+        started({ group: 'audit' }),
+        replied('ok', { from: undefined }),
+      ],
+    ],
+    ['went on after its end', LEFT_STREAM],
+    ['went on after its end', [...LEFT_STREAM, ended({ at: 1050 })]],
+    ['went on after its end', [...LEFT_STREAM, ended({ at: 1050 }), stalled(1000, 900, 'node#2')]],
+    ['went on after its end', [...LEFT_STREAM, ended({ at: 1050, by: 'node#2' })]],
+    ['went on after its end', [struck(60), ...LEFT_STREAM, ended({ at: 20_100 })]],
+    ['went on after its end', [...LEFT_STREAM, killed('node#2')]],
+    [
+      'went on after its end',
+      [
+        sent({ kind: 'stream' }),
+        dispatched(),
+        started(),
+        replied('CLOUDS_TIMEOUT', { at: 1000 }),
+        ended({ at: 2050 }),
+      ],
+    ],
+    ['has an end that it cannot have', [sent(), ...RUN, replied('left')]],
+    ['has an end that it cannot have', [sent({ leavesAfterMs: 200 }), ...RUN, replied('left')]],
+    [
+      'has an end that it cannot have',
+      [sent({ kind: 'event', leavesAfterMs: 0 }), ...RUN, replied('left')],
     ],
     [
       'has an end that it cannot have',
