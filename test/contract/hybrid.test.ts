@@ -16,12 +16,13 @@ import {
 import { NestFactory } from '@nestjs/core';
 import {
   ClientProxyFactory,
+  Ctx,
   MessagePattern,
   type MicroserviceOptions,
   Payload,
   Transport,
 } from '@nestjs/microservices';
-import { CLOUDS_TRANSPORT, CloudsServer } from 'nestjs-clouds';
+import { CLOUDS_TRANSPORT, CloudsContext, CloudsServer } from 'nestjs-clouds';
 import { map, type Observable, throwError } from 'rxjs';
 import { outcomeOf, useWorld } from './support/world.js';
 
@@ -159,6 +160,35 @@ describe('a hybrid application', () => {
     assert.deepEqual(await outcomeOf(tcp.send('only there', 1)), { values: ['there'] });
     assert.ok((await outcomeOf(tcp.send('only here', 1))).error);
     await tcp.close();
+  });
+
+  it('may have several strategies under one prefix: each is a node, and one call runs at one of them', async () => {
+    const prefix = `${world.options.prefix}shared:`;
+    const seen: string[] = [];
+    @Controller()
+    class CountingController {
+      @MessagePattern('count')
+      count(@Ctx() context: CloudsContext): string {
+        seen.push(context.getNodeId());
+        return context.getNodeId();
+      }
+    }
+    @Module({ controllers: [CountingController] })
+    class CountingModule {}
+    const app = await NestFactory.create(CountingModule, { logger: false });
+    const strategies = [world.server({ prefix }), world.server({ prefix })];
+    for (const strategy of strategies) app.connectMicroservice<MicroserviceOptions>({ strategy });
+    world.ending(() => app.close());
+    await app.startAllMicroservices();
+    const client = world.client({ prefix });
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, () => outcomeOf(client.send('count', 1))),
+    );
+    assert.deepEqual(outcomes.map(({ values: [node] }) => node).sort(), [...seen].sort());
+    assert.equal(new Set(seen).size, 2);
+    await app.close();
+    const { error } = await outcomeOf(client.send('count', 1));
+    assert.equal((error as { code: string }).code, 'CLOUDS_NO_NODE');
   });
 
   it('closes all of its strategies', async () => {

@@ -21,12 +21,13 @@ class Program {
   readonly prefix: string;
   readonly ended: Promise<unknown[]>;
 
-  constructor(part: string) {
-    this.prefix = `${world.options.prefix}${part}:`;
+  constructor(kind: 'microservice' | 'hybrid', part: string) {
+    this.prefix = `${world.options.prefix}${kind}:${part}:`;
     const env = {
       ...process.env,
       REDIS_URL: world.url,
       CLOUDS_PREFIX: this.prefix,
+      KIND: kind,
     };
     this.child = fork(PROGRAM, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -46,35 +47,36 @@ async function nodesOf(client: CloudsClient, prefix: string): Promise<number> {
   return client.unwrap<Redis>().zcard(`${prefix}S:rows`);
 }
 
-describe('an application whose handler still runs', () => {
-  for (const [name, end, by] of [
-    ['that gets SIGTERM', (child) => child.kill('SIGTERM'), 'SIGTERM'],
-    ['that gets SIGINT', (child) => child.kill('SIGINT'), 'SIGINT'],
-    ['that is closed', (child) => child.send('close'), 'undefined'],
-  ] as [string, (child: ChildProcess) => void, string][]) {
-    it(`${name} leaves, finishes it, and only then closes its database`, async () => {
-      const program = new Program(by);
-      const client = world.client({ prefix: program.prefix });
-      await program.said(/^ready/);
-      const outcome = outcomeOf(client.send('rows', 1));
-      await program.said(/^started/);
-      end(program.child);
-      await until('the node has left', async () => (await nodesOf(client, program.prefix)) === 0);
-      program.child.send('go on');
-      assert.deepEqual(await outcome, { values: ['row'] });
-      await program.ended;
-      const [, , ...ending] = program.lines;
-      const expected = [
-        'handler done',
-        'module destroyed',
-        'database closed',
-        `before shutdown by ${by}`,
-        `shutdown by ${by}`,
-      ];
-      assert.deepEqual(ending, expected);
-    });
-  }
-});
+for (const kind of ['microservice', 'hybrid'] as const)
+  describe(`a ${kind} application whose handler still runs`, () => {
+    for (const [name, end, by] of [
+      ['that gets SIGTERM', (child) => child.kill('SIGTERM'), 'SIGTERM'],
+      ['that gets SIGINT', (child) => child.kill('SIGINT'), 'SIGINT'],
+      ['that is closed', (child) => child.send('close'), 'undefined'],
+    ] as [string, (child: ChildProcess) => void, string][]) {
+      it(`${name} leaves, finishes it, and only then closes its database`, async () => {
+        const program = new Program(kind, by);
+        const client = world.client({ prefix: program.prefix });
+        await program.said(/^ready/);
+        const outcome = outcomeOf(client.send('rows', 1));
+        await program.said(/^started/);
+        end(program.child);
+        await until('the node has left', async () => (await nodesOf(client, program.prefix)) === 0);
+        program.child.send('go on');
+        assert.deepEqual(await outcome, { values: ['row'] });
+        await program.ended;
+        const [, , ...ending] = program.lines;
+        const expected = [
+          'handler done',
+          'module destroyed',
+          'database closed',
+          `before shutdown by ${by}`,
+          `shutdown by ${by}`,
+        ];
+        assert.deepEqual(ending, expected);
+      });
+    }
+  });
 
 describe('close', () => {
   let hold = gate();

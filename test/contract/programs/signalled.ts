@@ -3,6 +3,7 @@ import {
   type BeforeApplicationShutdown,
   Controller,
   Global,
+  type INestApplicationContext,
   Inject,
   Injectable,
   Module,
@@ -10,10 +11,10 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Ctx, MessagePattern } from '@nestjs/microservices';
+import { Ctx, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
 import { CloudsContext, CloudsModule, CloudsServer } from 'nestjs-clouds';
 
-const { REDIS_URL: redis, CLOUDS_PREFIX: prefix } = process.env;
+const { REDIS_URL: redis, CLOUDS_PREFIX: prefix, KIND: kind } = process.env;
 
 function say(what: string): void {
   process.stdout.write(`${what}\n`);
@@ -46,7 +47,9 @@ class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnAp
   @MessagePattern('rows')
   async rows(@Ctx() context: CloudsContext): Promise<string> {
     say(`started ${context.getNodeId()}`);
-    await new Promise((resolve) => process.once('message', resolve));
+    await new Promise<void>((resolve) =>
+      process.on('message', (order) => order === 'go on' && resolve()),
+    );
     const row = this.database.query();
     say('handler done');
     return row;
@@ -71,7 +74,7 @@ class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnAp
 })
 class AppModule {}
 
-async function main(): Promise<void> {
+async function startMicroservice(): Promise<INestApplicationContext> {
   const app = await NestFactory.createMicroservice(AppModule, {
     logger: false,
     inject: [CloudsServer],
@@ -79,6 +82,20 @@ async function main(): Promise<void> {
   });
   app.enableShutdownHooks();
   await app.listen();
+  return app;
+}
+
+async function startHybrid(): Promise<INestApplicationContext> {
+  const app = await NestFactory.create(AppModule, { logger: false });
+  app.connectMicroservice<MicroserviceOptions>({ strategy: app.get(CloudsServer) });
+  app.enableShutdownHooks();
+  await app.startAllMicroservices();
+  await app.listen(0, '127.0.0.1');
+  return app;
+}
+
+async function main(): Promise<void> {
+  const app = await (kind === 'hybrid' ? startHybrid() : startMicroservice());
   process.on('message', (order) => {
     if (order === 'close') void app.close().then(() => process.disconnect());
   });
