@@ -49,6 +49,8 @@ export class Batch {
   isQuiet = false;
   /** Whether only its answer was sent for the last time: what Redis says to that says nothing of the requests. */
   isAskedFor = false;
+  /** Whether Redis has refused to give its answer. */
+  isRefused = false;
 
   constructor(
     readonly service: string,
@@ -90,6 +92,11 @@ export class Batch {
   /** Whether some call has had no reply. One that has timed out is still to be cancelled at its node. */
   get isOpen(): boolean {
     return this.calls.some(({ isAnswered }, index) => !isAnswered && !this.isVoid(index));
+  }
+
+  /** Whether some call still waits for it. */
+  get isAwaited(): boolean {
+    return this.calls.some((_, index) => this.isCurrent(index));
   }
 
   /** What the batch was made for. */

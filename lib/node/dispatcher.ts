@@ -9,7 +9,6 @@ import type { FlowControl } from './flow-control.js';
 import { type Destination, LargeFrames } from './large-frames.js';
 import { LostBatches } from './lost-batches.js';
 import type { DispatchListener } from './ports.js';
-import { RefusedQuestions } from './refused-questions.js';
 import type { RequestHeads } from './request-heads.js';
 import { FENCE_SLOTS, Unanswered } from './unanswered.js';
 import { MAX_WAITING_LENGTH, WaitingCalls } from './waiting-calls.js';
@@ -56,7 +55,6 @@ export class Dispatcher {
   readonly #largeFrames: LargeFrames;
   readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
   readonly #lost = new LostBatches(LOST_PATIENCE_MS, (batch) => this.#forget(batch));
-  readonly #refused = new RefusedQuestions((batch) => this.#tryToAsk(batch));
   /** Services whose last batch found nodes without a limit for all of its calls. */
   readonly #trusted = new Set<string>();
   /** Of the newest script that has one; answers come in order. */
@@ -132,7 +130,6 @@ export class Dispatcher {
   pause(): void {
     this.#isPaused = true;
     this.#unanswered.cutOff();
-    this.#refused.cutOff();
     // A Redis that has lost its scripts would not say so.
     this.#trusted.clear();
     for (const call of this.#largeFrames.takeBack()) this.add(call);
@@ -156,7 +153,6 @@ export class Dispatcher {
     this.#largeFrames.takeBack();
     this.#unanswered.clear();
     this.#lost.clear();
-    this.#refused.clear();
   }
 
   /** setImmediate, so that all calls that are made while one chunk of input is handled share a batch. */
@@ -181,10 +177,12 @@ export class Dispatcher {
   /** Whether all could be sent; if not, the next answer makes room. */
   #sendSome(service: string, calls: WaitingCalls, now: number): boolean {
     while (calls.size > 0) {
-      if (!this.#unanswered.hasRoomFor(this.#sequence + 1)) return false;
+      const sequence = this.#unanswered.numberAfter(this.#sequence);
+      if (sequence === undefined) return false;
       const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH, now);
       if (some.length === 0) continue;
-      const batch = new Batch(service, ++this.#sequence, now, some, this.redis.serverId);
+      this.#sequence = sequence;
+      const batch = new Batch(service, sequence, now, some, this.redis.serverId);
       const requests = this.#requestArgs(batch, now);
       for (const call of some) call.isSent = true;
       if (this.#mayBeQuiet(batch)) this.#sendQuietly(batch, requests, now);
@@ -268,13 +266,6 @@ export class Dispatcher {
     this.#send(batch, NO_REQUESTS, performance.now());
   }
 
-  /** Not while there is no connection, nor in the slot of another. */
-  #tryToAsk(batch: Batch): boolean {
-    if (this.#isPaused || !this.#unanswered.isFree(batch.sequence)) return false;
-    this.#ask(batch);
-    return true;
-  }
-
   /** The answer was lost with the connection. */
   #askAgain(batch: Batch): void {
     batch.isResent = true;
@@ -286,6 +277,7 @@ export class Dispatcher {
   }
 
   #onAnswer(batch: Batch, header: string, answer: string): void {
+    if (!this.#unanswered.has(batch)) return;
     const read = batch.readAnswer(answer);
     if (read === undefined) return this.#onWrongAnswer(batch);
     this.#unanswered.remove(batch);
@@ -343,18 +335,25 @@ export class Dispatcher {
   }
 
   #onError(batch: Batch, error: Error): void {
+    if (!this.#unanswered.has(batch)) return;
     if (!isRedisReply(error)) {
       batch.isLost = true;
       return;
     }
-    this.#unanswered.remove(batch);
     this.#trusted.delete(batch.service);
+    const { message } = error;
+    if (batch.isAskedFor && !message.startsWith('LOST') && !message.startsWith('STALE'))
+      this.#unanswered.refuse(batch);
+    else this.#onRefused(batch, error);
+    this.#schedule();
+  }
+
+  #onRefused(batch: Batch, error: Error): void {
+    this.#unanswered.remove(batch);
     if (error.message.startsWith('LOST')) this.#lost.add(batch);
     else if (error.message.startsWith('STALE')) this.#forget(batch);
-    else if (batch.isAskedFor) this.#refused.add(batch);
     else if (error.message.startsWith('READONLY')) this.#addAgain(batch);
     else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
-    this.#schedule();
   }
 
   #forget(batch: Batch): void {

@@ -10,7 +10,8 @@ const MAX_OPEN = 8;
 
 /**
  * The batches that are out, each in its slot of the fence. Those that were sent quietly are forgotten when
- * their calls are answered, and else asked for in the end.
+ * their calls are answered, and else asked for in the end. Where Redis refuses to say, as when its memory is full, nodes may
+ * be at work all the same: it is asked again as long as some call waits.
  */
 export class Unanswered {
   readonly #batches = new Array<Batch | undefined>(FENCE_SLOTS).fill(undefined);
@@ -19,6 +20,8 @@ export class Unanswered {
   #isCutOff = false;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  /** Those that are to be asked for again. */
+  #refused = new Set<Batch>();
   /** Calls that are to be cancelled where they are. */
   #sought = new Set<Call>();
   readonly #ask: (batch: Batch) => void;
@@ -27,16 +30,21 @@ export class Unanswered {
     this.#ask = ask;
   }
 
-  /** Whether a batch of this number can be sent; if not, the one in its way is asked for. */
-  hasRoomFor(sequence: number): boolean {
-    const batch = this.#batches[slotOf(sequence)];
+  /**
+   * The next number under which a batch can be sent. Undefined if one is in its way, which is asked for. Those of which
+   * Redis says nothing keep their slots: what comes in one makes the answer forgotten that was there.
+   */
+  numberAfter(sequence: number): number | undefined {
+    let number = sequence + 1;
+    for (let i = 1; i < FENCE_SLOTS && this.#batchAt(number)?.isRefused; i++) number++;
+    const batch = this.#batchAt(number);
     if (batch?.isQuiet) this.#askOrForget(batch);
-    return this.isFree(sequence);
+    return this.#batchAt(number) === undefined ? number : undefined;
   }
 
-  /** Whether no batch is out in the slot of this one. */
-  isFree(sequence: number): boolean {
-    return this.#batches[slotOf(sequence)] === undefined;
+  /** Whether it is out: not after its answer, nor when all was cleared. */
+  has(batch: Batch): boolean {
+    return this.#batchAt(batch.sequence) === batch;
   }
 
   add(batch: Batch): void {
@@ -48,6 +56,14 @@ export class Unanswered {
 
   remove(batch: Batch): void {
     this.#batches[slotOf(batch.sequence)] = undefined;
+  }
+
+  /** Redis has refused to say what has become of it. */
+  refuse(batch: Batch): void {
+    if (!batch.isAwaited) return this.remove(batch);
+    batch.isRefused = true;
+    this.#refused.add(batch);
+    this.#timer ??= setTimeout(() => this.#onTime(), LATE_MS);
   }
 
   /** Asks for the batch of this call at the end of the turn; after a cut all are asked for anyway. */
@@ -67,10 +83,11 @@ export class Unanswered {
   cutOff(): void {
     this.#isCutOff = true;
     this.#stop();
-    for (const batch of this.#quiet()) {
+    for (const batch of [...this.#quiet(), ...this.#refused]) {
       batch.isQuiet = false;
       batch.isLost = true;
     }
+    this.#refused.clear();
   }
 
   resume(): void {
@@ -84,7 +101,12 @@ export class Unanswered {
 
   clear(): void {
     this.#stop();
+    this.#refused.clear();
     this.#batches.fill(undefined);
+  }
+
+  #batchAt(sequence: number): Batch | undefined {
+    return this.#batches[slotOf(sequence)];
   }
 
   #quiet(): Batch[] {
@@ -114,6 +136,11 @@ export class Unanswered {
     this.#timer = undefined;
     const limit = performance.now() - LATE_MS;
     for (const batch of this.#quiet()) if (batch.sentAt <= limit) this.#askOrForget(batch);
+    const refused = this.#refused;
+    this.#refused = new Set();
+    for (const batch of refused)
+      if (batch.isAwaited) this.#ask(batch);
+      else this.remove(batch);
     if (this.#quiet().length > 0) this.#timer = setTimeout(() => this.#onTime(), LATE_MS);
   }
 
