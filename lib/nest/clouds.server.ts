@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { Observable } from 'rxjs';
-import { CloudsBadOptionsError } from '../common/errors.js';
+import { CloudsBadOptionsError, CloudsCancelledError } from '../common/errors.js';
 import { messages } from '../common/messages.js';
 import { parseCapacity, parseGroup } from '../common/parse-options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
@@ -10,7 +10,7 @@ import type { RequestHandler } from '../node/registry.js';
 import { isWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
-import { keepCodesOfRpcExceptions } from './coded-exceptions.js';
+import { teachFilterOfNest } from './coded-exceptions.js';
 import { EventHandlers } from './event-handlers.js';
 import {
   checkPacketOptions,
@@ -32,7 +32,7 @@ export const CLOUDS_TRANSPORT = Symbol('clouds');
 export class CloudsServer extends Server<CloudsEventsMap> implements CustomTransportStrategy {
   static {
     makeCloudsErrorsRpcExceptions();
-    keepCodesOfRpcExceptions();
+    teachFilterOfNest();
   }
 
   override readonly transportId = CLOUDS_TRANSPORT;
@@ -154,13 +154,16 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     taken.push(() => node.unregister(pattern));
   }
 
-  /** A start hook that throws before it goes on must not cost the message. */
+  /** A start hook that throws before it goes on must not cost the message, nor one that takes long have it run in vain. */
   private handle(runner: MessageRunner, request: IncomingRequest): void {
     const context = new CloudsContext(request, this.node.id);
     let isStarted = false;
+    let isLate = false;
     const start = () => {
       isStarted = true;
-      return runner.run(request, context);
+      return isLate && !request.isWanted
+        ? this.skip(request, context)
+        : runner.run(request, context);
     };
     const onHookFailure = (error: unknown) => {
       this.logger.error(error);
@@ -168,10 +171,18 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     };
     try {
       const hooked: unknown = this.onProcessingStartHook(this.transportId, context, start);
+      isLate = true;
       if (hooked instanceof Promise) hooked.catch(onHookFailure);
     } catch (error) {
       onHookFailure(error);
     }
+  }
+
+  /** Its caller does not wait any more. One that comes back for it meanwhile is told that it was stopped. */
+  private skip(request: IncomingRequest, context: CloudsContext): Promise<void> {
+    request.fail(new CloudsCancelledError(messages.cancelled(request.service)));
+    this.endProcessing(context);
+    return Promise.resolve();
   }
 
   private runnerOf(handler: MessageHandler): MessageRunner {

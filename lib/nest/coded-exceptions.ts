@@ -1,4 +1,4 @@
-import type { ArgumentsHost } from '@nestjs/common';
+import { type ArgumentsHost, IntrinsicException, Logger } from '@nestjs/common';
 import { BaseRpcExceptionFilter, RpcException } from '@nestjs/microservices';
 import { throwError } from 'rxjs';
 import { takeOver } from '../protocol/remote-error.js';
@@ -45,8 +45,9 @@ export function received(error: unknown): unknown {
 
 /** With the node that has raised it; if it came from another one, that stays. */
 export function withNode(error: unknown, node: string): unknown {
-  // `new RpcException(error)` around one that was received, or a filter that lets it through.
-  const sent: unknown = error instanceof RemoteRpcException ? error.getError() : error;
+  // A filter has let the exception itself through, or `new RpcException(error)` is around one that was received.
+  const said: unknown = error instanceof RpcException ? error.getError() : undefined;
+  const sent: unknown = codedObjectOf(error) ?? (isCodedObject(said) ? said : error);
   return isCodedObject(sent) && sent.node === undefined ? { ...sent, node } : sent;
 }
 
@@ -75,13 +76,15 @@ function isCode(code: unknown): code is CodedObject['code'] {
   return typeof code === 'string' || typeof code === 'number';
 }
 
+const log = new Logger('CloudsServer');
+
 let areCodesKept = false;
 
 /**
  * Nest sends only what `getError()` gives, and what is thrown is seen by its filters alone: so its own one is told of
- * codes beside that. Nothing changes for what other transports bring.
+ * codes beside that, and of events that fail with what it does not report. Nothing changes for what other transports bring.
  */
-export function keepCodesOfRpcExceptions(): void {
+export function teachFilterOfNest(): void {
   if (areCodesKept) return;
   areCodesKept = true;
   const { prototype } = BaseRpcExceptionFilter;
@@ -89,14 +92,19 @@ export function keepCodesOfRpcExceptions(): void {
   const asNest = prototype.catch;
   prototype.catch = function (exception: unknown, host: ArgumentsHost | undefined) {
     const coded = codedObjectOf(exception);
-    if (coded && isOfClouds(host)) return throwError(() => coded);
+    const context = contextOf(host);
+    if (coded && context) return throwError(() => coded);
+    // Nest takes it for an answer, but nobody waits for that of an event.
+    if (exception instanceof IntrinsicException && context?.isEvent()) log.error(exception);
     return asNest.call(this, exception as never, host as never);
   };
 }
 
-function isOfClouds(host: ArgumentsHost | undefined): boolean {
-  if (host?.getType() !== 'rpc') return false;
-  return host.switchToRpc().getContext() instanceof CloudsContext;
+/** Of a message of this transport. */
+function contextOf(host: ArgumentsHost | undefined): CloudsContext | undefined {
+  if (host?.getType() !== 'rpc') return undefined;
+  const context: unknown = host.switchToRpc().getContext();
+  return context instanceof CloudsContext ? context : undefined;
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

@@ -1,3 +1,4 @@
+import { IntrinsicException } from '@nestjs/common';
 import { BaseRpcExceptionFilter, type MessageHandler, RpcException } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, type Observable } from 'rxjs';
 import { isAsyncIterable, sendValues } from '../node/handlers.js';
@@ -79,7 +80,8 @@ export class PatternHandler implements MessageRunner {
   async #shown(request: IncomingRequest, error: unknown): Promise<unknown> {
     const shown = codedObjectOf(error) ?? (await asNest(error));
     // All others were logged when they were made into what is shown.
-    if ((request.isOneWay || this.#isReported) && error instanceof RpcException) {
+    const isUnlogged = error instanceof RpcException || error instanceof IntrinsicException;
+    if ((request.isOneWay || this.#isReported) && isUnlogged) {
       this.ports.log.error(error);
       noteReported(shown);
     }

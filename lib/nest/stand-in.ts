@@ -18,5 +18,7 @@ export function standIn({ request, data, metadata }: Seen, responder: Responder)
     responder,
   );
   request.onCancel(() => given.cancel(request.signal.reason as Error));
+  // Whoever has cancelled it, and has come back for its answer, is to have it.
+  given.isRepeated = request.isRepeated;
   return given;
 }

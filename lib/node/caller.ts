@@ -88,7 +88,7 @@ export class Caller implements CallListener {
 
   /** Nobody waits for the outcome any more. The node that has the call is told. */
   cancel(call: Call): void {
-    if (!call.isSettled) this.#finish(call, call.place);
+    if (!call.isSettled) this.#finish(call, placeOf(call));
   }
 
   /** The same, and whoever waits is told why. */
@@ -146,7 +146,9 @@ export class Caller implements CallListener {
 
   onForgotten(call: Call, attempt: number): void {
     if (call.isSettled || attempt !== call.attempt) return;
-    this.#moveOrFail(call, placeLost(call));
+    // Its values say where it is.
+    if (call.stream) this.onPlaced(call, attempt, call.stream.place, true);
+    else this.#moveOrFail(call, placeLost(call));
   }
 
   // --- what comes back ---
@@ -279,7 +281,7 @@ export class Caller implements CallListener {
 
   #fail(call: Call, error: CloudsError): void {
     if (call.isSettled) return;
-    this.#finish(call, call.place);
+    this.#finish(call, placeOf(call));
     guarded(() => call.sink.error(truthOf(call, error)));
   }
 
@@ -296,4 +298,9 @@ export class Caller implements CallListener {
     if (toCancel !== undefined) call.path.cancel(toCancel, call.id);
     if (!call.isAnswered) cancelEarlier(call);
   }
+}
+
+/** Where it is; the values of a stream say so too, before the dispatch does. */
+function placeOf({ place, stream }: Call): string | undefined {
+  return place ?? stream?.place;
 }

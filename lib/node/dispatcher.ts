@@ -166,19 +166,20 @@ export class Dispatcher {
 
   #sendWaiting(): void {
     if (this.#isPaused) return;
-    const now = performance.now();
     for (const [service, calls] of this.#waiting) {
-      if (!this.#sendSome(service, calls, now)) return;
+      if (!this.#sendSome(service, calls)) return;
     }
     // Not one that is emptied: see ChurnMap.
     this.#waiting = new Map();
   }
 
   /** Whether all could be sent; if not, the next answer makes room. */
-  #sendSome(service: string, calls: WaitingCalls, now: number): boolean {
+  #sendSome(service: string, calls: WaitingCalls): boolean {
     while (calls.size > 0) {
       const sequence = this.#unanswered.numberAfter(this.#sequence);
       if (sequence === undefined) return false;
+      // For each batch: a process that is frozen here must not send with the time of before.
+      const now = performance.now();
       const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH, now);
       if (some.length === 0) continue;
       this.#sequence = sequence;

@@ -15,6 +15,7 @@ import {
   type RequestFrame,
   type RequestMessage,
 } from '../protocol/frames.js';
+import type { Text } from '../protocol/text.js';
 import { IncomingRequest } from './incoming-request.js';
 import type { Outbox } from './outbox.js';
 import type { Reporter } from './ports.js';
@@ -33,8 +34,6 @@ import { withinRequest } from './request-scope.js';
 const WAITING_SHARE = 0.5;
 /** A caller that has lost its connection is back before that, if it comes back. */
 const CALLER_RETURN_MS = 2 * SECOND;
-/** Nor is one heard of whose host has vanished, though Redis still has its inbox; a frozen one may be back before that. */
-const CALLER_SILENCE_MS = 10 * SECOND;
 
 /** What the requests of one message share. */
 interface Delivery {
@@ -75,6 +74,10 @@ export class Executor {
     return this.#running.size;
   }
 
+  get requests(): IncomingRequest[] {
+    return this.#running.values();
+  }
+
   /** Requests that were settled. */
   get handled(): number {
     return this.#handled;
@@ -99,11 +102,14 @@ export class Executor {
 
   /** The caller has lost its connection: it waits in another inbox now, and may have missed the reply. */
   onAsk(from: string, ids: readonly string[]): void {
-    for (const id of ids) {
+    const replies: Text[] = [];
+    for (const id of new Set(ids)) {
       const request = this.#running.of(from, id);
       if (request) this.#goOn(request, from);
-      else this.outbox.reply(from, this.outbox.answerTo(id) ?? unknownFrame(id));
+      else replies.push(this.outbox.answerTo(id) ?? unknownFrame(id));
     }
+    // Not before all are found: an answer is looked for among the replies that wait.
+    for (const reply of replies) this.outbox.reply(from, reply);
   }
 
   onCancel(from: string, ids: readonly string[]): void {
@@ -111,7 +117,11 @@ export class Executor {
   }
 
   #cancel(request: IncomingRequest | undefined): void {
-    if (request === undefined) return;
+    if (request) this.forsake(request);
+  }
+
+  /** Nobody waits for it any more. */
+  forsake(request: IncomingRequest): void {
     request.stream?.drop();
     request.cancel(cancelled(request));
     // Its handler will say nothing more.
@@ -145,19 +155,6 @@ export class Executor {
     if (hasLost || isGone) this.#cancel(request);
   }
 
-  /**
-   * A stream that waits for room sends nothing, and would not notice that its caller is gone, or has given up without
-   * being heard. A caller that is there answers. To be called now and then.
-   */
-  remindCallers(): void {
-    for (const request of this.#running.values()) {
-      const { id, from, stream } = request;
-      if (stream === undefined || stream.hasRoom) continue;
-      if (stream.onReminded() >= CALLER_SILENCE_MS) this.#cancel(request);
-      else this.outbox.reply(from, progressFrame(id, stream.sent));
-    }
-  }
-
   #onSettled(request: IncomingRequest): void {
     this.#running.remove(request);
     this.#handled++;
@@ -175,10 +172,10 @@ export class Executor {
 
   #acceptOne(delivery: Delivery, frame: RequestFrame): void {
     const { from, registration } = delivery;
-    if (this.#isRepeated(from, frame)) return this.outbox.point(registration);
     // Of each: those before it may have kept the process for long.
     const now = performance.now();
     const ageMs = now - delivery.sentAt;
+    if (this.#isRepeated(from, frame, ageMs)) return this.outbox.point(registration);
     const refusal = this.#refusal(registration, ageMs, frame);
     if (refusal) {
       this.outbox.point(registration);
@@ -213,10 +210,10 @@ export class Executor {
   }
 
   /** A call that this node runs, or has answered, is not run again: the caller gets that reply. */
-  #isRepeated(from: string, [id, , attempt]: RequestFrame): boolean {
+  #isRepeated(from: string, [id, timeLeftMs, attempt]: RequestFrame, ageMs: number): boolean {
     const request = this.#running.get(id);
     if (request?.isOf(from)) {
-      request.repeat(from, attempt);
+      request.repeat(from, attempt, timeLeftMs - ageMs);
       this.#goOn(request, from);
     }
     if (request) return true;

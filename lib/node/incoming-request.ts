@@ -64,8 +64,10 @@ export class IncomingRequest {
   #scope: AsyncResource | undefined;
   #cancelReason: Error | undefined;
   #onCancel: Set<() => void> | undefined;
-  /** When the caller stops waiting, on the clock of `performance.now()`. */
-  readonly #endsAt: number;
+  /** @internal When it came here, on the clock of `performance.now()`. */
+  readonly arrivedAt = performance.now();
+  /** When the caller stops waiting, on the same clock. */
+  #endsAt: number;
 
   constructor(frame: RequestFrame, { from, registration, ageMs }: Origin, responder: Responder) {
     const [id, timeLeftMs, attempt, metadata, data, event] = frame;
@@ -78,7 +80,7 @@ export class IncomingRequest {
     this.isOneWay = attempt === ONE_WAY;
     this.attempt = this.lastAttempt = this.isOneWay ? 1 : attempt;
     this.deadline = Date.now() + timeLeftMs - ageMs;
-    this.#endsAt = performance.now() + timeLeftMs - ageMs;
+    this.#endsAt = this.arrivedAt + timeLeftMs - ageMs;
     this.#responder = responder;
   }
 
@@ -169,8 +171,9 @@ export class IncomingRequest {
   }
 
   /** @internal The caller has sent the request again: it has found no other node, or has a new inbox. */
-  repeat(from: string, attempt: number): void {
+  repeat(from: string, attempt: number, timeLeftMs: number): void {
     this.from = from;
+    this.#endsAt = performance.now() + timeLeftMs;
     this.lastAttempt = attempt;
     this.isRepeated = this.isCancelled;
   }

@@ -11,6 +11,7 @@ import type { RedisPort } from '../redis/link.js';
 import type { Call, CallPath } from './call.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
+import { ForsakenRequests } from './forsaken-requests.js';
 import { FlowControl } from './flow-control.js';
 import { Heartbeat, MISSED_BEATS } from './heartbeat.js';
 import { type Identity, Membership } from './membership.js';
@@ -52,6 +53,7 @@ export class Partition implements CallPath, Identity {
   readonly #flow: FlowControl;
   readonly #outbox: Outbox;
   readonly #executor: Executor;
+  readonly #forsaken: ForsakenRequests;
   readonly #dispatcher: Dispatcher;
   readonly #membership: Membership;
   readonly #heartbeat: Heartbeat;
@@ -89,6 +91,7 @@ export class Partition implements CallPath, Identity {
       onError: (error) => reporter.error(error),
     });
     this.#executor = new Executor(this.registry, this.#outbox, this.#clock, maxBytes, reporter);
+    this.#forsaken = new ForsakenRequests(this.#executor, this.#outbox, redis, this.#keys);
     this.#receiver = new Receiver(maxBytes, verifier, this.#outbox, reporter, () =>
       calls.placed.onPathOpened(this),
     );
@@ -357,7 +360,7 @@ export class Partition implements CallPath, Identity {
 
   #onBeat(): void {
     this.#keeper.expire();
-    this.#executor.remindCallers();
+    this.#forsaken.look();
     const services = this.registry.present();
     for (let i = 0; i < Math.min(SWEEPS_PER_BEAT, services.length); i++) {
       const { service } = services[this.#sweepTurn++ % services.length]!;

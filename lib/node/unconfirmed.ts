@@ -1,5 +1,6 @@
 import type { Keys } from '../protocol/keys.js';
 import type { RedisPort } from '../redis/link.js';
+import { absentOf } from './presence.js';
 import { MAX_BYTES as RECENT_BYTES, type SentMessage } from './recent-replies.js';
 
 /** How long it may take to notice that a caller was not there. */
@@ -64,12 +65,8 @@ export class Unconfirmed {
 
   /** After a cut nobody is known to be there: the callers ask when both are back. */
   async #absentOf(callers: ReadonlySet<string>): Promise<ReadonlySet<string>> {
-    const inboxes = [...callers].map((caller) => this.keys.inbox(caller));
     try {
-      const [answer] = await this.redis.pipeline([['pubsub', 'numsub', ...inboxes]]);
-      if (answer?.error) return new Set();
-      const counts = answer!.value as (string | number)[];
-      return new Set([...callers].filter((_, index) => Number(counts[2 * index + 1]) === 0));
+      return await absentOf(this.redis, this.keys, callers);
     } catch {
       return callers;
     }

@@ -25,6 +25,8 @@ const REQUEST_HEAD = /^\[\d+,"q",\d+,"([^"]{1,80})","(?:[^"\\]|\\.){1,1600}",\[\
 
 const MAX_HEAD_BYTES = 4096;
 const SOME_WAIT = 1;
+/** Far above what points may come to, and far below where numbers have no halves. */
+const MAX_SCORE = 2 ** 40;
 
 export class DroppedMessage extends Error {
   constructor(
@@ -196,8 +198,13 @@ function isConsumed(item: unknown): item is Consumed {
 function readProbe(parts: unknown[]): Message | undefined {
   const [, , redisMs, beat, scores] = parts;
   if (!isFiniteNumber(redisMs) || !isFiniteNumber(beat) || !Array.isArray(scores)) return undefined;
-  if (!scores.every(isFiniteNumber)) return undefined;
+  if (!scores.every(isScore)) return undefined;
   return { kind: MessageKind.PROBE, redisMs, beat, scores };
+}
+
+/** What is larger would swallow the points that are counted with it. */
+function isScore(value: unknown): value is number {
+  return isFiniteNumber(value) && Math.abs(value) <= MAX_SCORE;
 }
 
 /** The list itself when all are right, as they mostly are: this is on the path of every call. */

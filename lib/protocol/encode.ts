@@ -158,11 +158,22 @@ export function errorProperties(error: Error): Record<string, unknown> {
 /** An error must arrive even if what hangs on it cannot be written: then what it is does. */
 function errorJson(value: unknown, maxBytes: number): Text {
   try {
-    return encodeData(value, maxBytes) || 'null';
+    return encodeData(withShownErrors(value), maxBytes) || 'null';
   } catch {
     const isObject = typeof value === 'object' && value !== null;
     return JSON.stringify(isObject ? essenceOf(value) : shortened(textOf(value)));
   }
+}
+
+/** The errors in it as one of its own would be sent: what they make of themselves for JSON may have their stacks. */
+function withShownErrors(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  return JSON.parse(
+    JSON.stringify(value, function (this: Record<string, unknown>, key, json: unknown) {
+      const given = this[key];
+      return isNativeError(given) ? errorProperties(given) : json;
+    }),
+  ) as unknown;
 }
 
 function essenceOf(error: object): Record<string, unknown> {

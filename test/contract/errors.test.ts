@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { before, describe, it } from 'node:test';
-import { Controller, type INestMicroservice, Module, UseFilters } from '@nestjs/common';
+import {
+  Catch,
+  Controller,
+  type ExceptionFilter,
+  type INestMicroservice,
+  Module,
+  UseFilters,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
   ClientProxyFactory,
@@ -38,6 +45,13 @@ const REFUSED = { code: 'REFUSED', message: 'no', error: 'Bad Request', statusCo
 
 /** As gRPC has it. */
 const NUMBERED = { code: 5, message: 'not found', retryable: true };
+
+@Catch(RpcException)
+class PassesOn implements ExceptionFilter {
+  catch(exception: RpcException): Observable<never> {
+    return throwError(() => exception);
+  }
+}
 
 class OutOfStock extends RpcException {
   readonly code = SAID.code;
@@ -96,6 +110,18 @@ class StockController {
   @UseFilters(CloudsExceptionFilter)
   @MessagePattern('fields, filtered')
   fieldsFiltered(): never {
+    throw new OutOfStock(SAID.message);
+  }
+
+  @UseFilters(PassesOn)
+  @MessagePattern('object, passed on by a filter')
+  objectPassedOn(): never {
+    throw new RpcException(SAID);
+  }
+
+  @UseFilters(PassesOn)
+  @MessagePattern('fields, passed on by a filter')
+  fieldsPassedOn(): never {
     throw new OutOfStock(SAID.message);
   }
 
@@ -251,6 +277,14 @@ describe('an RpcException with fields of its own', () => {
       assert.deepEqual({ ...error }, said);
     });
   }
+
+  it('arrives with them when a filter passes it on as it is', async () => {
+    const node = await nodeOfStock();
+    const object = (await seen('object, passed on by a filter')) as RpcException;
+    assert.deepEqual({ ...object }, { ...SAID, node });
+    const fields = (await seen('fields, passed on by a filter')) as RpcException;
+    assert.deepEqual({ ...fields }, { status: 'error', ...SAID, node });
+  });
 
   it('arrives with them through CloudsExceptionFilter', async () => {
     const error = (await seen('fields, filtered')) as RpcException;

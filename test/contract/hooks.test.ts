@@ -297,6 +297,29 @@ describe('a hook that', () => {
     assert.ok(isLate);
   });
 
+  it('waits for longer than the caller does costs the message: it is not processed', async () => {
+    const prefix = `${world.options.prefix}too late:`;
+    const server = world.server({ prefix });
+    const passed = gate();
+    let ends = 0;
+    let isCancelled = false;
+    server.setOnProcessingStartHook((_id, context, done): unknown => {
+      const { signal } = context as CloudsContext;
+      signal.addEventListener('abort', () => (isCancelled = true));
+      return passed.passed.then(() => done() as unknown);
+    });
+    server.setOnProcessingEndHook(() => void ends++);
+    await world.serve(HookedModule, server);
+    const client = world.client({ prefix, service: { callbackTimeout: 50 } });
+    log = [];
+    const { error } = await outcomeOf(client.send('value', 1));
+    assert.equal((error as { code: string }).code, 'CLOUDS_TIMEOUT');
+    await until('its node knows', () => isCancelled);
+    passed.open();
+    await until('it is over', () => ends > 0);
+    assert.deepEqual([log, ends], [[], 1]);
+  });
+
   it('throws at the end does not cost the reply', async () => {
     const fail = () => {
       throw new Error('end');

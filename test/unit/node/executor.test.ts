@@ -317,17 +317,28 @@ describe('a request', () => {
     ]);
   });
 
-  it('whose stream waits for room is stopped when its caller does not answer reminders for 10 s', async () => {
-    const { executor, arrive } = setUp();
-    const [silent, alive] = [arrive([{ id: 'silent' }]), arrive([{ id: 'alive' }])];
-    for (const request of [silent, alive]) for (let i = 0; i <= WINDOW; i++) request.value(i);
-    for (let second = 0; second <= 10; second++) {
-      expect(silent.isCancelled).toBe(false);
-      executor.remindCallers();
-      executor.onConsumed(CALLER, [['alive', 0]]);
-      await pass(1000);
-    }
-    expect([silent.isCancelled, alive.isCancelled]).toEqual([true, false]);
+  it('is cancelled once when nobody waits for it any more', async () => {
+    const { executor, arrive, sent } = setUp();
+    const request = arrive([{ id: 'a' }]);
+    executor.forsake(request);
+    executor.forsake(request);
+    expect(request.isCancelled).toBe(true);
+    expect(executor.requests).toEqual([request]);
+    request.result(1);
+    expect(await sent()).toEqual({ replies: [], points: [1] });
+  });
+
+  it('that comes again has the time of the new attempt', () => {
+    const { arrive } = setUp();
+    const request = arrive([{ id: 'a', timeLeftMs: 500 }]);
+    arrive([{ id: 'a', timeLeftMs: 9000, attempt: 2 }]);
+    expect(request.timeLeftMs).toBe(9000);
+  });
+
+  it('is answered once to somebody who asks for it many times in a message', async () => {
+    const { executor, sent } = setUp();
+    executor.onAsk(CALLER, ['unknown', 'unknown', 'unknown']);
+    expect((await sent()).replies).toHaveLength(1);
   });
 
   it('whose stream has a value that is too large is stopped and answered with an error', async () => {
