@@ -56,10 +56,27 @@ export async function runScenario<R extends RedisServer>(
   plan: ScenarioPlan<R>,
   onFault: (name: string) => void = () => {},
 ): Promise<ScenarioResult> {
-  const world = await World.open({ ...plan, isPatient: isRollout(plan) });
   const holds: Held[] = [];
-  // The proxies live in this process.
+  // The proxies live in this process. Callers begin as soon as they are ready, when other worlds may still be built.
   const endWatch = watchStalls((at, ms) => holds.push({ what: 'held', at, by: 'proxies', ms }));
+  try {
+    return await runIn(
+      await World.open({ ...plan, isPatient: isRollout(plan) }),
+      plan,
+      holds,
+      onFault,
+    );
+  } finally {
+    endWatch();
+  }
+}
+
+async function runIn<R extends RedisServer>(
+  world: World<R>,
+  plan: ScenarioPlan<R>,
+  holds: readonly Held[],
+  onFault: (name: string) => void,
+): Promise<ScenarioResult> {
   try {
     const strikes = await strikeAll(world, plan, onFault);
     const { failures, calm } = await comeToRest(world, strikes);
@@ -80,7 +97,6 @@ export async function runScenario<R extends RedisServer>(
       ...judge(history),
     };
   } finally {
-    endWatch();
     await world.close();
   }
 }
