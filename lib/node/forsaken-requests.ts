@@ -48,8 +48,8 @@ export class ForsakenRequests {
     for (const request of this.#waitedFor()) {
       const { stream, from } = request;
       if (request.timeLeftMs < -OVERDUE_MS) this.inHand.forsake(request);
-      else if (stream && (isTurnOfAll || !stream.hasRoom)) this.#remind(request, stream);
       else if (request.arrivedAt <= oldest) callers.add(from);
+      if (stream && (isTurnOfAll || !stream.hasRoom)) this.#remind(request, stream);
     }
     void this.#lookFor(callers);
   }

@@ -166,7 +166,11 @@ for (const [name, serve, client] of [
           pattern === 'event' ? client.emit(pattern, 1) : client.send(pattern, 1)
         ).subscribe({ next: () => subscription.unsubscribe(), error: () => undefined });
         await until('the trace has ended', () => ended.length > 0);
-        assert.deepEqual([started, ended], [[pattern], [pattern]]);
+        // A second end would have come before that of another message.
+        await outcomeOf(client.send('inner', 1));
+        await until('the next trace has ended', () => ended.includes('inner'));
+        const both = [pattern, 'inner'];
+        assert.deepEqual([started, ended], [both, both]);
       });
     }
   });

@@ -5,7 +5,15 @@ import net from 'node:net';
 import { before, describe, it } from 'node:test';
 import { Controller, Inject, Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { ClientsModule, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
+import {
+  Client,
+  type ClientOptions,
+  type ClientProxy,
+  ClientProxyFactory,
+  ClientsModule,
+  MessagePattern,
+  type MicroserviceOptions,
+} from '@nestjs/microservices';
 import { CloudsClient, CloudsModule, CloudsServer, CloudsStatus } from 'nestjs-clouds';
 import { outcomeOf, QUIET, useWorld } from './support/world.js';
 
@@ -67,6 +75,32 @@ describe('ClientsModule', () => {
   }
 });
 
+describe('a client', () => {
+  @Controller()
+  class GatewayController {
+    @Client({ customClass: CloudsClient, options } as ClientOptions)
+    readonly math!: ClientProxy;
+  }
+
+  @Module({ controllers: [GatewayController] })
+  class GatewayModule {}
+
+  it('is made by @Client()', async () => {
+    const app = await NestFactory.createApplicationContext(GatewayModule, QUIET);
+    const { math } = app.get(GatewayController);
+    world.ending(() => math.close());
+    assert.ok(math instanceof CloudsClient);
+    assert.deepEqual(await outcomeOf(math.send('sum', [1, 2])), { values: [3] });
+    await app.close();
+  });
+
+  it('is made by ClientProxyFactory', async () => {
+    const client = ClientProxyFactory.create({ customClass: CloudsClient, options });
+    world.ending(() => client.close());
+    assert.deepEqual(await outcomeOf(client.send('sum', [1, 2])), { values: [3] });
+  });
+});
+
 describe('preview mode', () => {
   it('makes no connection', async () => {
     let connections = 0;
@@ -93,7 +127,11 @@ describe('preview mode', () => {
     const strategy = provided ?? new CloudsServer(elsewhere);
     app.connectMicroservice<MicroserviceOptions>({ strategy });
     await assert.rejects(async () => app.startAllMicroservices());
+    // Those of before would be accepted before this one.
+    const own = net.connect(port, '127.0.0.1');
+    await once(redis, 'connection');
+    own.destroy();
     await new Promise((resolve) => redis.close(resolve));
-    assert.equal(connections, 0);
+    assert.equal(connections, 1);
   });
 });

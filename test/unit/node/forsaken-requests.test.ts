@@ -168,6 +168,16 @@ describe('a stream', () => {
     expect(forsaken).toEqual(['a']);
   });
 
+  it('that has room is forsaken when its caller was absent for ten seconds', async () => {
+    const { absent, forsaken, addStream, beat } = setUp();
+    addStream('a', 3);
+    absent.add(CALLER);
+    await beat(13);
+    expect(forsaken).toEqual([]);
+    await beat(1);
+    expect(forsaken).toEqual(['a']);
+  });
+
   it('that has begun goes on after the time of its request', async () => {
     const { forsaken, addStream, requests, beat } = setUp();
     const stream = addStream('a', 1);
