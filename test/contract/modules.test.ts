@@ -86,9 +86,9 @@ describe('a client', () => {
   class GatewayModule {}
 
   it('is made by @Client()', async () => {
-    const app = await NestFactory.createApplicationContext(GatewayModule, QUIET);
+    const app = await NestFactory.create(GatewayModule, QUIET);
+    await app.init();
     const { math } = app.get(GatewayController);
-    world.ending(() => math.close());
     assert.ok(math instanceof CloudsClient);
     assert.deepEqual(await outcomeOf(math.send('sum', [1, 2])), { values: [3] });
     await app.close();
