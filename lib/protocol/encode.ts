@@ -148,30 +148,34 @@ export function farewellMessage(token: string): string {
 
 /** What is sent of an Error. */
 export function errorProperties(error: Error): Record<string, unknown> {
+  return { ...ownProperties(error), name: error.name, message: error.message };
+}
+
+function ownProperties(error: Error): Record<string, unknown> {
   const own = { ...error } as Record<string, unknown>;
   delete own.stack;
   // What it makes of the error may have the stack.
   delete own.toJSON;
-  return { ...own, name: error.name, message: error.message };
+  return own;
 }
 
 /** An error must arrive even if what hangs on it cannot be written: then what it is does. */
 function errorJson(value: unknown, maxBytes: number): Text {
   try {
-    return encodeData(withShownErrors(value), maxBytes) || 'null';
+    return encodeData(withPlainErrors(value), maxBytes) || 'null';
   } catch {
     const isObject = typeof value === 'object' && value !== null;
     return JSON.stringify(isObject ? essenceOf(value) : shortened(textOf(value)));
   }
 }
 
-/** The errors in it as one of its own would be sent: what they make of themselves for JSON may have their stacks. */
-function withShownErrors(value: unknown): unknown {
+/** Of errors in it only what JSON has of an Error: what they make of themselves for it may have their stacks. */
+function withPlainErrors(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return JSON.parse(
     JSON.stringify(value, function (this: Record<string, unknown>, key, json: unknown) {
       const given = this[key];
-      return isNativeError(given) ? errorProperties(given) : json;
+      return isNativeError(given) ? ownProperties(given) : json;
     }),
   ) as unknown;
 }

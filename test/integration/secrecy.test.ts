@@ -574,6 +574,12 @@ describe('the stack of an error of a handler without Nest', () => {
       },
     ],
     ['with more errors on it', throwing(deepInTheServer('it failed', own))],
+    [
+      'with one on it that writes itself',
+      throwing(
+        deepInTheServer('it failed', { inner: deepInTheServer('inner', { toJSON: () => own }) }),
+      ),
+    ],
     ['with a cause', throwing(new Error('it failed', { cause: deepInTheServer() }))],
     ['with several causes', throwing(new AggregateError([deepInTheServer()], 'it failed'))],
     [
