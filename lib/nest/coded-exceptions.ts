@@ -78,15 +78,15 @@ function isCode(code: unknown): code is CodedObject['code'] {
 
 const log = new Logger('CloudsServer');
 
-let areCodesKept = false;
+let isTaught = false;
 
 /**
  * Nest sends only what `getError()` gives, and what is thrown is seen by its filters alone: so its own one is told of
  * codes beside that, and of events that fail with what it does not report. Nothing changes for what other transports bring.
  */
 export function teachFilterOfNest(): void {
-  if (areCodesKept) return;
-  areCodesKept = true;
+  if (isTaught) return;
+  isTaught = true;
   const { prototype } = BaseRpcExceptionFilter;
   // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with the filter it was called on
   const asNest = prototype.catch;

@@ -32,6 +32,8 @@ const EARLY_LENGTH = 128 * 1024;
 /** For so long after they were sent, calls whose place Redis has lost are not given up. */
 const LOST_PATIENCE_MS = 2 * SECOND;
 const PICK_ONLY = '';
+/** What the script says itself. Other refusals say nothing of a batch that was only asked about. */
+const OF_THE_FENCE = /^(LOST|STALE)/;
 const NO_REQUESTS = [0, 0, '', '', 0, 0];
 
 /** Where this process is heard, as far as its dispatcher needs to know. */
@@ -342,9 +344,7 @@ export class Dispatcher {
       return;
     }
     this.#trusted.delete(batch.service);
-    const { message } = error;
-    if (batch.isAskedFor && !message.startsWith('LOST') && !message.startsWith('STALE'))
-      this.#unanswered.refuse(batch);
+    if (batch.isAskedFor && !OF_THE_FENCE.test(error.message)) this.#unanswered.refuse(batch);
     else this.#onRefused(batch, error);
     this.#schedule();
   }

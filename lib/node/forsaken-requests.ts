@@ -46,9 +46,12 @@ export class ForsakenRequests {
     const oldest = performance.now() - YOUNG_MS;
     const callers = new Set<string>();
     for (const request of this.#waitedFor()) {
-      const { stream, from } = request;
-      if (request.timeLeftMs < -OVERDUE_MS) this.inHand.forsake(request);
-      else if (request.arrivedAt <= oldest) callers.add(from);
+      const { stream, from, arrivedAt, timeLeftMs } = request;
+      if (timeLeftMs < -OVERDUE_MS) {
+        this.inHand.forsake(request);
+        continue;
+      }
+      if (arrivedAt <= oldest) callers.add(from);
       if (stream && (isTurnOfAll || !stream.hasRoom)) this.#remind(request, stream);
     }
     void this.#lookFor(callers);

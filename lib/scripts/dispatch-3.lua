@@ -8,7 +8,7 @@ KEYS[2]  fence of the caller
 KEYS[3]  line of the service: the callers that wait for room
 
 ARGV[1]  sequence number of the batch, higher for each batch of this caller
-ARGV[2]  number of slots of the fence: a batch's answer is kept until so many later ones have run
+ARGV[2]  number of slots of the fence: a batch's answer is kept until one runs whose number is a multiple of it higher
 ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is (a new one lives for 10 minutes)
 ARGV[4]  what an inbox's name has before the incarnation
 ARGV[5]  the constant part of the message: "caller","service",[
