@@ -21,9 +21,11 @@ export interface Run {
 export interface BatchAnswer {
   readonly redisMs: number;
   readonly runs: readonly Run[];
+  /** Set if the batch did not run, as the fence has this epoch, and not that of the batch. */
+  readonly epoch: string | undefined;
 }
 
-const ANSWER = /^(\d+)\|(.*)$/;
+const ANSWER = /^(\d+)\|(?:@(.+)|(.*))$/;
 
 /** What stands in an answer instead of a member. */
 const UNPLACED: Readonly<Record<string, Unplaced>> = {
@@ -57,6 +59,8 @@ export class Batch {
     readonly sequence: number,
     readonly sentAt: number,
     calls: readonly Call[],
+    /** That of the fence when it was sent. */
+    readonly epoch: string,
     /** The server that it was sent to. */
     readonly serverId?: string,
   ) {
@@ -130,8 +134,8 @@ export class Batch {
 
   /** Reads `ms|member*2,0*1`. Undefined if that cannot be an answer to this batch. */
   readAnswer(answer: string): BatchAnswer | undefined {
-    const [, ms, list] = ANSWER.exec(answer) ?? [];
-    if (list === undefined) return undefined;
+    const [, ms, epoch, list = ''] = ANSWER.exec(answer) ?? [];
+    if (ms === undefined) return undefined;
     const runs: Run[] = [];
     let first = 0;
     for (const text of list === '' ? [] : list.split(',')) {
@@ -143,7 +147,7 @@ export class Batch {
       first = end;
     }
     const isWhole = first === this.calls.length || runs.length === 0;
-    return isWhole ? { redisMs: Number(ms), runs } : undefined;
+    return isWhole ? { redisMs: Number(ms), runs, epoch } : undefined;
   }
 }
 

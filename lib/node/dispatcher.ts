@@ -1,16 +1,17 @@
-import { MINUTE, SECOND } from '../common/durations.js';
-import { joinFrames, requestHeader } from '../protocol/encode.js';
+import { SECOND } from '../common/durations.js';
 import type { Keys } from '../protocol/keys.js';
 import { isRedisReply, type RedisPort } from '../redis/link.js';
 import type { Attempt } from './attempt.js';
-import { Batch, isLarge, type Run } from './batch.js';
+import { Batch, type BatchAnswer, isLarge, type Run } from './batch.js';
 import type { Call } from './call.js';
+import { DispatchScript, type ReturnAddress, type ScriptRun } from './dispatch-script.js';
+import { Fence, NO_EPOCH } from './fence.js';
 import type { FlowControl } from './flow-control.js';
 import { type Destination, LargeFrames } from './large-frames.js';
 import { LostBatches } from './lost-batches.js';
 import type { DispatchListener } from './ports.js';
 import type { RequestHeads } from './request-heads.js';
-import { FENCE_SLOTS, Unanswered } from './unanswered.js';
+import { Unanswered } from './unanswered.js';
 import { MAX_WAITING_LENGTH, WaitingCalls } from './waiting-calls.js';
 
 /**
@@ -22,8 +23,6 @@ const MAX_FRAMES = 128;
 const MIN_EARLY_FRAMES = 32;
 /** In UTF-16 units. Lua hashes every byte; and longer strings V8 puts aside, which takes its time. */
 const MAX_BATCH_LENGTH = 64 * 1024;
-const FENCE_TTL_MS = 10 * MINUTE;
-const FENCE_RENEWAL_MS = 1 * MINUTE;
 /**
  * Calls with about so many bytes leave at once. Measured at 10 KB: 13 % more calls per second than with half
  * of it, 60 % more than with all of a turn.
@@ -31,16 +30,8 @@ const FENCE_RENEWAL_MS = 1 * MINUTE;
 const EARLY_LENGTH = 128 * 1024;
 /** For so long after they were sent, calls whose place Redis has lost are not given up. */
 const LOST_PATIENCE_MS = 2 * SECOND;
-const PICK_ONLY = '';
 /** What the script says itself. Other refusals say nothing of a batch that was only asked about. */
 const OF_THE_FENCE = /^(LOST|STALE)/;
-const NO_REQUESTS = [0, 0, '', '', 0, 0];
-
-/** Where this process is heard, as far as its dispatcher needs to know. */
-export interface ReturnAddress {
-  readonly nodeId: string;
-  readonly incarnation: string;
-}
 
 type Answered = Pick<Destination, 'header' | 'redisMs'>;
 
@@ -54,6 +45,7 @@ type Answered = Pick<Destination, 'header' | 'redisMs'>;
  */
 export class Dispatcher {
   #waiting = new Map<string, WaitingCalls>();
+  readonly #script: DispatchScript;
   readonly #largeFrames: LargeFrames;
   readonly #unanswered = new Unanswered((batch) => this.#ask(batch));
   readonly #lost = new LostBatches(LOST_PATIENCE_MS, (batch) => this.#forget(batch));
@@ -64,17 +56,18 @@ export class Dispatcher {
   #isPaused = true;
   #flush: NodeJS.Immediate | undefined;
   #sequence = 0;
-  #fenceRenewedAt = -Infinity;
 
   constructor(
     private readonly redis: RedisPort,
-    private readonly keys: Keys,
-    private readonly address: ReturnAddress,
+    keys: Keys,
+    address: ReturnAddress,
     private readonly heads: RequestHeads,
     private readonly listener: DispatchListener,
     flow: FlowControl,
     private readonly maxWaiting: number,
+    private readonly fence = new Fence(),
   ) {
+    this.#script = new DispatchScript(keys, address, heads, fence, listener.full);
     this.#largeFrames = new LargeFrames(redis, keys, heads, listener, flow, (call) =>
       this.add(call),
     );
@@ -129,6 +122,20 @@ export class Dispatcher {
     await this.#lastAnswer;
   }
 
+  /** Asks for the epoch of the fence. A batch that is sent without one comes back, and says it too. */
+  async openFence(): Promise<void> {
+    if (this.fence.epoch !== NO_EPOCH) return;
+    const nothing = new Batch('', 0, performance.now(), [], NO_EPOCH);
+    const { keys, args } = this.#script.ask(nothing, nothing.sentAt);
+    try {
+      const answer = nothing.readAnswer(String(await this.redis.run('dispatch', keys, args)));
+      if (answer?.epoch !== undefined) this.fence.enter(answer.epoch);
+    } catch (error) {
+      // The first call has an owner who wants to know why; who only serves need not have the rights.
+      if (!isRedisReply(error)) throw error;
+    }
+  }
+
   pause(): void {
     this.#isPaused = true;
     this.#unanswered.cutOff();
@@ -141,8 +148,7 @@ export class Dispatcher {
   resume(): void {
     this.#isPaused = false;
     this.#unanswered.resume();
-    // The fence may have gone with what Redis lost.
-    this.#fenceRenewedAt = -Infinity;
+    this.fence.doubt();
     for (const batch of this.#unanswered.lost()) this.#askAgain(batch);
     this.#schedule();
   }
@@ -155,6 +161,8 @@ export class Dispatcher {
     this.#largeFrames.takeBack();
     this.#unanswered.clear();
     this.#lost.clear();
+    this.fence.leave();
+    this.#trusted.clear();
   }
 
   /** setImmediate, so that all calls that are made while one chunk of input is handled share a batch. */
@@ -185,11 +193,12 @@ export class Dispatcher {
       const some = calls.take(MAX_FRAMES, MAX_BATCH_LENGTH, now);
       if (some.length === 0) continue;
       this.#sequence = sequence;
-      const batch = new Batch(service, sequence, now, some, this.redis.serverId);
-      const requests = this.#requestArgs(batch, now);
+      const batch = new Batch(service, sequence, now, some, this.fence.epoch, this.redis.serverId);
+      const isQuiet = this.#mayBeQuiet(batch, now);
+      const run = this.#script.place(batch, now);
       for (const call of some) call.isSent = true;
-      if (this.#mayBeQuiet(batch)) this.#sendQuietly(batch, requests, now);
-      else this.#send(batch, requests, now);
+      if (isQuiet) this.#sendQuietly(batch, run);
+      else this.#send(batch, run);
     }
     return true;
   }
@@ -198,85 +207,39 @@ export class Dispatcher {
    * As long as it is not known who has a call, everybody's refusal of it counts, also of somebody who was given the
    * request by a third party: who asks for signatures does not want that.
    */
-  #mayBeQuiet(batch: Batch): boolean {
-    if (this.heads.areSigned) return false;
+  #mayBeQuiet(batch: Batch, now: number): boolean {
+    if (this.heads.areSigned || this.fence.mayHaveExpired(now)) return false;
     return this.redis.canBeQuiet && this.#trusted.has(batch.service) && batch.canBeQuiet;
   }
 
-  #sendQuietly(batch: Batch, requests: readonly (string | number)[], now: number): void {
+  #sendQuietly(batch: Batch, { keys, args }: ScriptRun): void {
     batch.isQuiet = true;
     this.#unanswered.add(batch);
-    const header = requestHeader(this.address.incarnation, batch.service);
-    const [keys, args] = this.#scriptArgs(batch, header, requests, now);
     this.redis.runQuietly('dispatch', keys, args);
   }
 
-  #requestArgs(batch: Batch, now: number): (string | number)[] {
-    const { calls, small, large, ruled } = batch;
-    const before = this.listener.full.sizeOf(batch.service);
-    const frames: string[] = [];
-    for (let i = 0; i < small; i++) frames.push(this.#frameOf(calls[i]!, now));
-    return [
-      small,
-      large,
-      joinFrames(frames),
-      ruled.length === 0 ? '' : JSON.stringify(ruled.map(ruleOf)),
-      batch.waitingWith(before),
-      before > 0 ? 1 : 0,
-      ...ruled.map((call) => (isLarge(call) ? PICK_ONLY : this.#frameOf(call, now))),
-    ];
-  }
-
-  #frameOf(call: Call, now: number): string {
-    return `${this.heads.of(call, now)}${String(call.body)}]`;
-  }
-
-  #send(batch: Batch, requests: readonly (string | number)[], now: number): void {
+  #send(batch: Batch, { keys, args, header }: ScriptRun): void {
     batch.isLost = false;
     this.#unanswered.add(batch);
-    const header = requestHeader(this.address.incarnation, batch.service);
-    const [keys, args] = this.#scriptArgs(batch, header, requests, now);
     this.#lastAnswer = this.redis.run('dispatch', keys, args).then(
       (answer) => this.#onAnswer(batch, header, String(answer)),
       (error: unknown) => this.#onError(batch, error as Error),
     );
   }
 
-  #scriptArgs(
-    { sequence, service }: Batch,
-    header: string,
-    requests: readonly (string | number)[],
-    now: number,
-  ): [keys: string[], args: (string | number)[]] {
-    const keys = [
-      this.keys.service(service),
-      this.keys.fence(this.address.nodeId),
-      this.keys.line(service),
-    ];
-    const ttlMs = this.#fenceTtlMs(now);
-    return [keys, [sequence, FENCE_SLOTS, ttlMs, this.keys.inboxPrefix, header, ...requests]];
-  }
-
-  #fenceTtlMs(now: number): number {
-    if (now - this.#fenceRenewedAt < FENCE_RENEWAL_MS) return 0;
-    this.#fenceRenewedAt = now;
-    return FENCE_TTL_MS;
-  }
-
   /** Asks for the answer. If there is none, and Redis still has the fence, the batch has not run, and never will. */
   #ask(batch: Batch): void {
     batch.isAskedFor = true;
-    this.#send(batch, NO_REQUESTS, performance.now());
+    this.#send(batch, this.#script.ask(batch, performance.now()));
   }
 
   /** The answer was lost with the connection. */
   #askAgain(batch: Batch): void {
     batch.isResent = true;
     batch.isQuiet = false;
-    const isRemembered = performance.now() - batch.sentAt < FENCE_TTL_MS - FENCE_RENEWAL_MS;
-    if (isRemembered) return this.#ask(batch);
+    if (batch.epoch !== NO_EPOCH) return this.#ask(batch);
     this.#unanswered.remove(batch);
-    this.#forget(batch);
+    this.#addAgain(batch);
   }
 
   #onAnswer(batch: Batch, header: string, answer: string): void {
@@ -287,7 +250,7 @@ export class Dispatcher {
     const { redisMs, runs } = read;
     if (runs.length > 0 && runs.every(isTrustworthy)) this.#trusted.add(batch.service);
     else this.#trusted.delete(batch.service);
-    if (runs.length === 0) this.#onNotRun(batch);
+    if (runs.length === 0) this.#onNotRun(batch, read);
     for (const run of runs) this.#onRun(batch, run, { header, redisMs });
     this.#schedule();
   }
@@ -324,10 +287,22 @@ export class Dispatcher {
    * Another server may have been given less than the last one knew, and then its fence says little. So may one
    * that does not say who it is.
    */
-  #onNotRun(batch: Batch): void {
+  #onNotRun(batch: Batch, { epoch }: BatchAnswer): void {
     const { serverId } = batch;
-    if (serverId !== undefined && serverId === this.redis.serverId) this.#addAgain(batch);
+    if (epoch !== undefined) this.#onBounced(batch, epoch);
+    else if (serverId !== undefined && serverId === this.redis.serverId) this.#addAgain(batch);
     else this.#forget(batch);
+  }
+
+  /** It came into a fence that is not the one it was sent into, or is the first of all. */
+  #onBounced(batch: Batch, epoch: string): void {
+    if (batch.epoch === this.fence.epoch) {
+      this.fence.enter(epoch);
+      this.#trusted.clear();
+      // All that were sent after this one have come back too.
+      this.#unanswered.askNow();
+    }
+    this.#addAgain(batch);
   }
 
   /** None of these has run. */
@@ -365,9 +340,4 @@ export class Dispatcher {
 /** Its node is there, and will take more: what the next batch says can wait. */
 function isTrustworthy({ member, incarnation, unplaced }: Run): boolean {
   return unplaced === undefined && member === incarnation;
-}
-
-function ruleOf({ tried, mayRepeatNode, plan }: Call): unknown {
-  if (plan.isBroadcast) return { all: true };
-  return { nodes: tried, again: mayRepeatNode };
 }

@@ -176,7 +176,7 @@ export class Partition implements CallPath, Identity {
     this.#clock.reset();
     this.#generation++;
     const generation = this.#generation;
-    await this.#answered(this.redis.subscribe(this.inbox));
+    await this.#answered(this.#prepare());
     // What settled since the last incarnation ended is not among what runs, and gives nothing back.
     for (const registration of this.registry.all()) registration.restartCount();
     this.#outbox.forgetPoints();
@@ -189,6 +189,11 @@ export class Partition implements CallPath, Identity {
     this.subscriptions.resume();
     this.calls.placed.onPathOpened(this);
     if (this.calls.inFlight > 0) this.#watch.start();
+  }
+
+  /** In one round trip. */
+  async #prepare(): Promise<void> {
+    await Promise.all([this.redis.subscribe(this.inbox), this.#dispatcher.openFence()]);
   }
 
   /** The heartbeat, which finds out that a connection is dead, begins when the partition is open. */
@@ -244,9 +249,7 @@ export class Partition implements CallPath, Identity {
     if (this.#isOpen) await this.#dispatcher.allKnown();
     await this.#outbox.flushed();
     if (!this.#isOpen || !this.redis.isUp) return;
-    const keys = [this.#keys.node(this.nodeId)];
-    // What an earlier connection has left on the way must find it.
-    if (this.#generation === 1) keys.push(this.#keys.fence(this.nodeId));
+    const keys = [this.#keys.node(this.nodeId), this.#keys.fence(this.nodeId)];
     try {
       const deleted = this.redis.pipeline([['del', ...keys]]);
       await Promise.all([deleted, this.redis.unsubscribe(this.inbox)]);

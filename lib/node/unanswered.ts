@@ -1,8 +1,7 @@
 import type { Batch } from './batch.js';
 import type { Call } from './call.js';
+import { FENCE_SLOTS } from './fence.js';
 
-/** Batches that may be out without an answer. The script keeps as many answers, so none is forgotten. */
-export const FENCE_SLOTS = 256;
 /** When a call that takes its time needs to know its node: to be cancelled there, or moved when that dies. */
 const LATE_MS = 100;
 /** How many batches with calls out are looked past for one that has none. */

@@ -21,23 +21,27 @@ ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of 
 ARGV[10] how many calls of the caller wait for room, with those of this batch that would if they found none; if
          there are any, also those of this batch that would not
 ARGV[11] 1 if some have waited before this batch, so that the caller has a place in the line, else 0
-ARGV[12..]  the frames of the requests of ARGV[9]; '' for one that only needs a node
+ARGV[12]    epoch of the fence, as an answer has said it; '' as long as none has
+ARGV[13..]  the frames of the requests of ARGV[9]; '' for one that only needs a node
 
 A batch without any request, under the number of one whose answer was lost, asks for that answer; if
-there is none, the number is taken, and the batch cannot run any more. The fence says which batch made it
-(field 'first'), so that one that Redis has lost is not taken for one that never had the answer.
+there is none, the number is taken, and the batch cannot run any more.
+
+A fence has an epoch, made with it. A batch runs only in the fence whose epoch it names; one without any request that names
+none asks for it. So one that was under way for long
+on a connection that is gone does not run when Redis has lost the fence, and with it what the caller has asked since.
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
-Errors   STALE: a later batch has taken this one's slot, or made the fence, or Redis refused a part of it; whether this one
-         ran is not known.
-         LOST: asked about a batch that is older than the fence: Redis has lost the one that was there. The same.
+         "<ms>|@<epoch>": the fence has this epoch, and not the one that was named. The batch has not run, and never will.
+Errors   STALE: a later batch has taken this one's slot, or Redis refused a part of it; whether this one ran is not known.
+         LOST: asked about a batch of another epoch: Redis has lost the fence that was there. The same.
 ]]
 --@include points
 
 local NO_NODE, OVERLOADED, ONLY_TRIED = '0', '-1', '-2'
 local NO_FRAME = ''
-local FIRST_RULED_FRAME = 12
+local FIRST_RULED_FRAME = 13
 local FIRST_READ = 4
 local LOOK_BEHIND_FULL = 100
 local NEW_FENCE_MS = 600000
@@ -50,7 +54,7 @@ local frames = ARGV[8]
 local isWaiting = ARGV[11] == '1'
 
 local slot = sequence % tonumber(ARGV[2])
-local kept, first = unpack(redis.call('HMGET', fence, slot, 'first'))
+local kept, epoch = unpack(redis.call('HMGET', fence, slot, 'epoch'))
 if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
   keptSequence = tonumber(keptSequence)
@@ -61,17 +65,23 @@ end
 
 local count = small + large
 local isQuestion = count == 0 and ARGV[9] == ''
-local isOlder = first and tonumber(first) > sequence
-if isQuestion and (isOlder or not first) then return redis.error_reply('LOST the fence is younger than this batch') end
--- It was under way for long on a connection that is gone, and its caller may have been told that it had not run.
-if isOlder then return redis.error_reply('STALE the fence is younger than this batch') end
+
+-- One that goes without an answer is told when it is asked for.
+local function bounce()
+  epoch = epoch or clock[1] .. '.' .. clock[2]
+  local text = nowMs .. '|@' .. epoch
+  redis.call('HSET', fence, 'epoch', epoch, slot, ARGV[1] .. ':' .. text)
+  redis.call('PEXPIRE', fence, NEW_FENCE_MS)
+  return text
+end
+
+if epoch ~= ARGV[12] then
+  if isQuestion and ARGV[12] ~= '' then return redis.error_reply('LOST the fence is not that of this batch') end
+  return bounce()
+end
 
 -- Before anything is sent: where a right is missing, nothing has run, and nothing runs that is not known to.
-local isNewSlot = redis.call('HSET', fence, slot, ARGV[1] .. ':') == 1
-if isNewSlot and redis.call('HLEN', fence) == 1 then
-  redis.call('HSET', fence, 'first', ARGV[1])
-  redis.call('PEXPIRE', fence, NEW_FENCE_MS)
-end
+redis.call('HSET', fence, slot, ARGV[1] .. ':')
 if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
 
 local function answer(runs)

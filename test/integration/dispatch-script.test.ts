@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { useCloud } from '../support/cloud.js';
 import { Random, seedOfRun } from '../support/random.js';
-import { count, dispatch, frames, Inboxes, type Ruled } from '../support/scripts.js';
+import { count, dispatch, epochIn, frames, Inboxes, type Ruled } from '../support/scripts.js';
 import { rejection } from '../support/wait.js';
 
 const cloud = useCloud();
@@ -463,34 +463,53 @@ describe('the dispatch script', () => {
     it('does not say of a batch that it has not run when it is not the fence that was there', async () => {
       await members({ 'a.1': 10 });
       const caller = 'robbed';
-      const run = (sequence: number, ...ids: number[]) =>
-        dispatch(cloud, { caller, sequence, frames: frames(...ids) });
-      expect((await rejection(run(1))).message).toMatch(/^LOST/);
-      const { text } = await run(2, 2);
-      await cloud.admin.del(cloud.keys.fence(caller));
-      expect((await rejection(run(2))).message).toMatch(/^LOST/);
-      await run(3, 3);
+      const run = (sequence: number, epoch: string, ...ids: number[]) =>
+        dispatch(cloud, { caller, sequence, epoch, frames: frames(...ids) });
+      expect((await rejection(run(1, 'old'))).message).toMatch(/^LOST/);
+      const epoch = epochIn(await run(2, '', 2));
 
-      expect((await rejection(run(2))).message).toMatch(/^LOST/);
-      expect((await rejection(run(1))).message).toMatch(/^LOST/);
-      expect((await run(4)).text).toMatch(/^\d+\|$/);
-      expect(text).toMatch(/a\.1\*1$/);
+      expect((await rejection(run(1, 'old'))).message).toMatch(/^LOST/);
+      await run(3, epoch, 3);
+      expect((await rejection(run(1, 'old'))).message).toMatch(/^LOST/);
+      expect((await run(4, epoch)).text).toMatch(/^\d+\|$/);
     });
 
-    it('does not let a batch run that is older than it', async () => {
-      const inboxes = await members({ 'a.1': 10 });
-      const run = (sequence: number, ...ids: number[]) =>
-        dispatch(cloud, { caller: 'flushed', sequence, frames: frames(...ids) });
-      await run(7, 7);
+    it('has another epoch whenever it is made, and says it to a batch that names none', async () => {
+      await members({ 'a.1': 10 });
+      const caller = 'flushed';
+      const bounce = (sequence: number) =>
+        dispatch(cloud, { caller, sequence, epoch: '', frames: frames(sequence) });
+      const epochs: string[] = [];
+      for (const sequence of [1, 2, 3]) {
+        epochs.push(epochIn(await bounce(sequence)));
+        await cloud.admin.del(cloud.keys.fence(caller));
+      }
+      expect(new Set(epochs).size).toBe(3);
+      expect(epochIn(await bounce(4))).toBe(epochIn(await bounce(5)));
+    });
 
-      expect((await rejection(run(6, 6))).message).toMatch(/^STALE/);
-      await run(8, 8);
-      expect(await inboxes.requests('a.1')).toEqual(['7', '8']);
+    it('does not let a batch run that was sent into another, and says so whenever it is asked', async () => {
+      const inboxes = await members({ 'a.1': 10 });
+      const caller = 'stranded';
+      const run = (sequence: number, epoch: string, ...ids: number[]) =>
+        dispatch(cloud, { caller, sequence, epoch, frames: frames(...ids) });
+      const old = epochIn(await run(1, '', 1));
+      await run(2, old, 2);
+      await cloud.admin.del(cloud.keys.fence(caller));
+
+      const epoch = epochIn(await run(3, old, 3));
+
+      expect(epoch).not.toBe(old);
+      expect(epochIn(await run(3, old))).toBe(epoch);
+      expect(epochIn(await run(3, old, 3))).toBe(epoch);
+      await run(4, epoch, 4);
+      expect(await inboxes.requests('a.1')).toEqual(['2', '4']);
+      expect(await cloud.scores('work')).toEqual({ a: 8 });
     });
 
     it('lives for ten minutes when it is new, whatever it was told', async () => {
       const caller = 'new';
-      await dispatch(cloud, { caller, ttlMs: 0, frames: frames(1) });
+      await dispatch(cloud, { caller, epoch: '', ttlMs: 0, frames: frames(1) });
       const ttlMs = await cloud.admin.pttl(cloud.keys.fence(caller));
       expect(ttlMs).toBeGreaterThan(590_000);
       expect(ttlMs).toBeLessThanOrEqual(600_000);

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { CloudsNode } from '../../lib/index.js';
 import { randomId } from '../../lib/protocol/ids.js';
 import { type PrivateRedis, startPrivateRedis } from '../../tools/redis.mjs';
 import { FAST_BEAT, usePrivateCloud } from '../support/cloud.js';
@@ -51,32 +52,58 @@ async function forgetAfter(act: () => Promise<void>): Promise<void> {
 }
 
 describe('what was under way for long on a connection that is gone', () => {
-  it.each(['closed its node', 'lost its fence and made another'])(
-    'does not run any more, also when its caller has %s',
-    { timeout: 30_000 },
-    async (what) => {
-      const runs = await runsOfTwo();
-      proxy = await Proxy.start(cloud.url);
-      const redis = { url: proxy.url, connectionName: cloud.prefix };
-      const caller = await cloud.connected({ redis, ...FAST_BEAT });
-      await caller.send('work', 0);
-      await caller.send('work', 1);
-      proxy.strand();
-      await caller.send('work', 2);
-      if (what === 'closed its node') await caller.close();
-      else {
+  /** A caller that has made calls 0 and 1, and then 2, which was stranded and dispatched anew. */
+  async function stranded(): Promise<CloudsNode> {
+    proxy = await Proxy.start(cloud.url);
+    const redis = { url: proxy.url, connectionName: cloud.prefix };
+    const caller = await cloud.connected({ redis, ...FAST_BEAT });
+    await caller.send('work', 0);
+    await caller.send('work', 1);
+    proxy.strand();
+    await caller.send('work', 2);
+    return caller;
+  }
+
+  it.each<[string, (caller: CloudsNode) => Promise<unknown>]>([
+    ['its caller has closed its node', (caller) => caller.close()],
+    [
+      'its caller has lost its fence and made another',
+      async (caller) => {
         await cloud.admin.del(cloud.keys.fence(caller.id));
         await caller.send('work', 3);
-      }
+      },
+    ],
+    [
+      'its caller has lost its fence and not noticed yet',
+      (caller) => cloud.admin.del(cloud.keys.fence(caller.id)),
+    ],
+  ])('does not run any more when %s', { timeout: 30_000 }, async (_what, act) => {
+    const runs = await runsOfTwo();
+    await act(await stranded());
 
-      await proxy.deliver();
+    await proxy!.deliver();
 
-      // Either node has then run all that came before.
-      const other = await cloud.connected();
-      for (const key of [10, 11, 12, 13]) await other.send('work', key);
-      expect(runs.get(2)).toBe(1);
-    },
-  );
+    // Either node has then run all that came before.
+    const other = await cloud.connected();
+    for (const key of [10, 11, 12, 13]) await other.send('work', key);
+    expect(runs.get(2)).toBe(1);
+  });
+});
+
+describe('a caller that has lost its fence', () => {
+  it('notices that by the next call, which is answered all the same', async () => {
+    const runs = await runsOfTwo();
+    const caller = await cloud.connected();
+    for (const key of [0, 1]) await caller.send('work', key);
+    await cloud.admin.del(cloud.keys.fence(caller.id));
+
+    // So short that it is not sent quietly.
+    await caller.send('work', 2, { timeout: 250 });
+    await cloud.admin.del(cloud.keys.fence(caller.id));
+    await caller.send('work', 3);
+
+    expect([...runs]).toEqual([0, 1, 2, 3].map((key) => [key, 1]));
+  });
 });
 
 describe('a server that has no scripts, as one that has just started', () => {
@@ -98,7 +125,7 @@ describe('a server that has no scripts, as one that has just started', () => {
 });
 
 describe('a user who may no longer write the fence', () => {
-  it.each(['-hset', '-hlen', '-pexpire'])(
+  it.each(['-hset', '-hmget', '-pexpire'])(
     'is not told that what was delivered has not run (%s)',
     async (right) => {
       const user = `user-${randomId()}`;

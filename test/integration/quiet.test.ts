@@ -228,8 +228,15 @@ describe('a service that has found its nodes', () => {
       await cloud.cut([both[round % 2]!]);
     }
 
-    expect(await tally(calls)).toEqual({ ok: 300 });
+    const ends = await Promise.all(calls.map(outcome));
     expect(Math.max(...runs.values())).toBe(1);
+    // What Redis had not written to the node yet is lost with the node's connection.
+    const mayBeLost = (key: number) => Math.floor(key / 50) % 2 === 1 && !runs.has(key);
+    const wrong = ends.filter(
+      (end, key) => end !== 'ok' && (end !== 'CLOUDS_NODE_LOST' || !mayBeLost(key)),
+    );
+    expect(wrong).toEqual([]);
+    expect(ends.filter((end) => end === 'ok').length).toBeGreaterThanOrEqual(150);
     await cloud.silence('count', [node]);
   });
 });

@@ -95,6 +95,8 @@ export interface Dispatch {
   ruled?: readonly Ruled[];
   /** How many calls of the caller wait for room, or will, and 1 if some have waited before. */
   line?: readonly [waiting: number, isWaiting: 0 | 1];
+  /** Of the fence; by default the one that it has, or is given. */
+  epoch?: string;
   change?: (lua: string) => string;
 }
 
@@ -121,6 +123,7 @@ export async function dispatch(
     large = 0,
     ruled = [],
     line = NOBODY_WAITS,
+    epoch,
     change,
   }: Dispatch,
 ): Promise<Dispatched> {
@@ -131,11 +134,29 @@ export async function dispatch(
     ...[sequence, slots, ttlMs, cloud.keys.inboxPrefix, header],
     ...[frames.length, large, frames.join(',\n')],
     ...[rules.length === 0 ? '' : JSON.stringify(rules), ...line],
+    epoch ?? (await epochOf(cloud, caller)),
     ...ruled.map(({ frame }) => frame),
   ];
-  const text = String(await runScript(cloud, 'dispatch', keys, args, change));
+  return readAnswer(String(await runScript(cloud, 'dispatch', keys, args, change)));
+}
+
+function readAnswer(text: string): Dispatched {
   const [ms, runs] = text.split('|') as [string, string];
-  return { redisMs: Number(ms), placed: runs === '' ? [] : runs.split(',').flatMap(expand), text };
+  const hasNotRun = runs === '' || runs.startsWith('@');
+  return { redisMs: Number(ms), placed: hasNotRun ? [] : runs.split(',').flatMap(expand), text };
+}
+
+/** Of the fence, if the batch did not run in it. */
+export function epochIn({ text }: Dispatched): string {
+  const [, epoch] = /^\d+\|@(.+)$/.exec(text) ?? [];
+  if (epoch === undefined) throw new Error(`"${text}" says no epoch`);
+  return epoch;
+}
+
+async function epochOf(cloud: TestCloud, caller: string): Promise<string> {
+  const fence = cloud.keys.fence(caller);
+  await cloud.admin.hsetnx(fence, 'epoch', 'first');
+  return String(await cloud.admin.hget(fence, 'epoch'));
 }
 
 /** `a.1*3`: the member `a.1` has the next three requests. A number stands for no member. */

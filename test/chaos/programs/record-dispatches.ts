@@ -12,7 +12,7 @@ type Frame = readonly [
 
 /** Where in the arguments of the dispatch script the frames stand. */
 const FRAMES = 7;
-const FIRST_RULED = 11;
+const FIRST_RULED = 12;
 
 /** Notes every request frame that a process gives to Redis, before it does. Returns the keys of calls by their id. */
 export function recordDispatches(by: string, history: HistoryWriter): ReadonlyMap<string, string> {

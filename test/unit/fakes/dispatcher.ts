@@ -1,5 +1,6 @@
 import type { Call, Unplaced } from '../../../lib/node/call.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { Fence } from '../../../lib/node/fence.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import type { DispatchListener } from '../../../lib/node/ports.js';
 import { RequestHeads } from '../../../lib/node/request-heads.js';
@@ -47,8 +48,11 @@ export function unsignedHeads(address: { readonly incarnation: string }): Reques
   return new RequestHeads(address, new Signer('t:'));
 }
 
+/** Of the fence that Redis has at first. */
+export const EPOCH = 'epoch-1';
+
 /** A dispatcher that runs, of the node `caller` in its third incarnation. */
-export function setUpDispatcher(maxWaiting = 1000) {
+export function setUpDispatcher(maxWaiting = 1000, epoch = EPOCH) {
   const redis = new FakeRedis();
   const listener = new DispatchNotes();
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
@@ -61,6 +65,7 @@ export function setUpDispatcher(maxWaiting = 1000) {
     listener,
     flow,
     maxWaiting,
+    new Fence(epoch),
   );
   dispatcher.resume();
   const add = (count = 1, settings: FlatSettings = {}) => {

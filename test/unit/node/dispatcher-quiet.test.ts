@@ -4,7 +4,7 @@ import type { Dispatcher } from '../../../lib/node/dispatcher.js';
 import type { Command } from '../../../lib/redis/link.js';
 import type { FlatSettings } from '../fakes/call.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
-import { setUpDispatcher } from '../fakes/dispatcher.js';
+import { EPOCH, setUpDispatcher } from '../fakes/dispatcher.js';
 import { only, type SentScript } from '../fakes/redis.js';
 
 const MINUTE = 60_000;
@@ -66,7 +66,7 @@ function giveUp(dispatcher: Dispatcher, call: Call): void {
 }
 
 function readQuiet([script, service, fence, line, ...args]: Command) {
-  const [sequence, slots, ttl, prefix, header, small, large, frames, rules, , , ...ruled] = args;
+  const [sequence, slots, ttl, prefix, header, small, large, frames, rules, , , , ...ruled] = args;
   expect([script, slots, prefix]).toEqual(['dispatch', SLOTS, 't:P:']);
   return {
     keys: [service, fence, line],
@@ -86,7 +86,7 @@ const placeAll = (script: SentScript, member = 'node.1') =>
   script.answer(`1000|${member}*${Number(script.args[5]) + Number(script.args[6])}`);
 /** Whether it has no requests, and only asks for an answer. */
 const isEmpty = ({ args }: SentScript) =>
-  args.slice(5).join() === [0, 0, '', '', 0, 0].join() && args.length === 11;
+  args.slice(5, 11).join() === [0, 0, '', '', 0, 0].join() && args.length === 12;
 
 useFakeClock();
 
@@ -226,7 +226,20 @@ describe('the answer of a quiet batch', () => {
     await pass(10);
     const asked = only((await sent()).loud);
     expect(asked.keys).toEqual(['t:S:sum', 't:F:caller', 't:W:sum']);
-    expect(asked.args).toEqual([2, SLOTS, 0, 't:P:', '"caller.3","sum",[', 0, 0, '', '', 0, 0]);
+    expect(asked.args).toEqual([
+      2,
+      SLOTS,
+      0,
+      't:P:',
+      '"caller.3","sum",[',
+      0,
+      0,
+      '',
+      '',
+      0,
+      0,
+      EPOCH,
+    ]);
     asked.answer('1000|node-a.1*1,node-b.2*2');
     await turn();
     expect(listener.placed).toEqual([
@@ -425,7 +438,8 @@ describe('the answer of a quiet batch', () => {
     const [answered, unanswered] = add(2) as [Call, Call];
     await sent();
     const refuseAll = async () => {
-      for (const script of (await sent()).loud) script.refuse('LOST the fence is younger');
+      for (const script of (await sent()).loud)
+        script.refuse('LOST the fence is not that of this batch');
       await turn();
     };
     for (let ms = 0; ms < 1900; ms += LATE_MS) {
@@ -440,6 +454,36 @@ describe('the answer of a quiet batch', () => {
     expect(callsOf(listener.refused)).toEqual([]);
     await pass(MINUTE);
     expect(await sent()).toEqual({ loud: [], quiet: [] });
+  });
+});
+
+describe('a fence that Redis has lost', () => {
+  it('makes batches come back: those that were sent quietly are asked for at once', async () => {
+    const { listener, addOne, sent } = await setUpTrusted();
+    const quiet = addOne();
+    await sent();
+    // Not long enough to be quiet.
+    const loud = addOne({ timeoutMs: 200 });
+    only((await sent()).loud).answer('1000|@next');
+    const [question, anew] = (await sent()).loud as [SentScript, SentScript];
+    expect([sequenceOf(question), isEmpty(question)]).toEqual([2, true]);
+    question.answer('1000|@next');
+    await turn();
+    placeAll(only((await sent()).loud));
+    placeAll(anew);
+    await turn();
+    expect(callsOf(listener.placed)).toEqual([quiet, loud]);
+  });
+
+  it('may have expired while nothing was sent: the next batch has an answer', async () => {
+    const { isQuiet, addOne, sent } = await setUpTrusted();
+    await pass(8 * MINUTE);
+    const call = addOne();
+    expect((await sent()).quiet).toHaveLength(1);
+    answer(call);
+    await pass(9 * MINUTE);
+    expect(await isQuiet()).toBe(false);
+    expect(await isQuiet()).toBe(true);
   });
 });
 
@@ -615,7 +659,8 @@ describe('a cut connection', () => {
     dispatcher.pause();
     await pass(10 * MINUTE);
     dispatcher.resume();
-    expect((await sent()).loud).toEqual([]);
+    only((await sent()).loud).refuse('LOST the fence is not that of this batch');
+    await pass(1);
     expect(callsOf(listener.forgotten)).toEqual(calls);
   });
 });

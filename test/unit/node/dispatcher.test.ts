@@ -1,13 +1,14 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Call } from '../../../lib/node/call.js';
+import { NO_EPOCH } from '../../../lib/node/fence.js';
 import { decodeMessage } from '../../../lib/protocol/decode.js';
 import type { RequestMessage } from '../../../lib/protocol/frames.js';
 import type { Command } from '../../../lib/redis/link.js';
 import { pass, turn, useFakeClock } from '../fakes/clock.js';
-import { setUpDispatcher } from '../fakes/dispatcher.js';
+import { EPOCH, setUpDispatcher } from '../fakes/dispatcher.js';
 import { type FakeRedis, only, redisError, type SentScript } from '../fakes/redis.js';
 
-const RULED_FROM = 11;
+const RULED_FROM = 12;
 const PICK_ONLY = '';
 /** The most frames of a run of the script. */
 const FULL = 128;
@@ -17,8 +18,8 @@ const MINUTE = 60_000;
 const LARGEST_SMALL = 4 * 1024;
 const LARGE = { body: `0,"${'x'.repeat(LARGEST_SMALL)}"` };
 
-function setUp(maxWaiting?: number) {
-  const set = setUpDispatcher(maxWaiting);
+function setUp(maxWaiting?: number, epoch?: string) {
+  const set = setUpDispatcher(maxWaiting, epoch);
   const { redis, dispatcher } = set;
   /** What was sent in this turn. */
   const sent = async () => (await turn(), redis.takeScripts('dispatch'));
@@ -79,6 +80,7 @@ describe('a turn of the event loop', () => {
       '',
       0,
       0,
+      EPOCH,
     ]);
   });
 
@@ -114,7 +116,7 @@ describe('a turn of the event loop', () => {
     const calls = add(3);
     const { args } = only(await sent());
     const frames = calls.map(({ id }) => `["${id}",1000,1,0,[1,2,3]]`);
-    expect(args.slice(5)).toEqual([3, 0, frames.join(',\n'), '', 0, 0]);
+    expect(args.slice(5)).toEqual([3, 0, frames.join(',\n'), '', 0, 0, EPOCH]);
   });
 
   it('says of a one-way call that its attempt is 0', async () => {
@@ -157,6 +159,121 @@ describe('a turn of the event loop', () => {
     }
     expect(ttls.filter((ttl) => ttl === 10 * MINUTE)).toHaveLength(3);
     expect(ttls.filter((ttl) => ttl === 0)).toHaveLength(22);
+  });
+});
+
+describe('the epoch of the fence', () => {
+  const setUpNew = () => setUp(undefined, NO_EPOCH);
+  const epochOf = ({ args }: SentScript) => args[RULED_FROM - 1];
+  const isQuestion = (script: SentScript) => framesOf(script).length === 0;
+
+  it('is not known at first: the script says it, and the calls are sent anew with it', async () => {
+    const { listener, add, sent } = setUpNew();
+    const calls = add(2);
+    const first = only(await sent());
+    expect(epochOf(first)).toBe('');
+    first.answer('1000|@new');
+    const anew = only(await sent());
+    expect([sequenceOf(anew), epochOf(anew)]).toEqual([2, 'new']);
+    expect(framesOf(anew).map(idOf)).toEqual(calls.map(({ id }) => id));
+    placeAll(anew);
+    await turn();
+    expect(listener.placed.map(({ call }) => call)).toEqual(calls);
+  });
+
+  it('can be asked for before anything is sent', async () => {
+    const { redis, dispatcher, add, sent } = setUpNew();
+    const opening = dispatcher.openFence();
+    const question = only(redis.takeScripts('dispatch'));
+    expect([sequenceOf(question), isQuestion(question), epochOf(question)]).toEqual([0, true, '']);
+    question.answer('1000|@new');
+    await opening;
+    add();
+    const first = only(await sent());
+    expect([sequenceOf(first), epochOf(first)]).toEqual([1, 'new']);
+    await dispatcher.openFence();
+    expect(await sent()).toEqual([]);
+  });
+
+  it('is left to the first batch where Redis refuses to say it, but not where the connection breaks', async () => {
+    const { redis, dispatcher, add, sent } = setUpNew();
+    const refused = dispatcher.openFence();
+    only(redis.takeScripts('dispatch')).refuse('NOPERM no rights');
+    await refused;
+    const broken = dispatcher.openFence();
+    only(redis.takeScripts('dispatch')).cut();
+    await expect(broken).rejects.toThrow();
+    add();
+    expect(epochOf(only(await sent()))).toBe('');
+  });
+
+  it('is taken from the first answer of many batches that had none', async () => {
+    const { add, sent } = setUpNew();
+    add(1, { service: 'sum' });
+    add(1, { service: 'product' });
+    const scripts = await sent();
+    expect(scripts).toHaveLength(2);
+    for (const script of scripts) script.answer('1000|@new');
+    expect((await sent()).map(epochOf)).toEqual(['new', 'new']);
+  });
+
+  it('lets calls be sent anew without a question if their connection broke before it was known', async () => {
+    const { dispatcher, listener, add, sent, cut } = setUpNew();
+    const calls = add(2);
+    cut(only(await sent()));
+    await turn();
+    dispatcher.resume();
+    const anew = only(await sent());
+    expect(framesOf(anew).map(idOf)).toEqual(calls.map(({ id }) => id));
+    expect(listener.forgotten).toEqual([]);
+  });
+
+  it('is another one when Redis has lost the fence: no call of a batch that comes back is given up', async () => {
+    const { redis, listener, add, sent } = setUp();
+    const calls = add(1);
+    const batch = only(await sent());
+    redis.serverId = 'another';
+    batch.answer('1000|@next');
+    const anew = only(await sent());
+    expect(epochOf(anew)).toBe('next');
+    expect(framesOf(anew).map(idOf)).toEqual(calls.map(({ id }) => id));
+    expect(listener.forgotten).toEqual([]);
+  });
+
+  it('that a batch was sent with is the one that it is asked about with', async () => {
+    const { dispatcher, add, sent, cut } = setUp();
+    add(1, { service: 'sum' });
+    add(1, { service: 'product' });
+    const [sum, product] = (await sent()) as [SentScript, SentScript];
+    sum.answer('1000|@next');
+    const anew = only(await sent());
+    cut(product);
+    cut(anew);
+    await turn();
+    dispatcher.resume();
+    const questions = await sent();
+    expect(questions.every(isQuestion)).toBe(true);
+    expect(questions.map(epochOf)).toEqual([EPOCH, 'next']);
+  });
+
+  it('is not changed by what a batch of an earlier one is told', async () => {
+    const { add, sent } = setUp();
+    add(1, { service: 'sum' });
+    add(1, { service: 'product' });
+    const [sum, product] = (await sent()) as [SentScript, SentScript];
+    sum.answer('1000|@second');
+    only(await sent()).answer('1000|@third');
+    expect(epochOf(only(await sent()))).toBe('third');
+    product.answer('1000|@second');
+    expect(epochOf(only(await sent()))).toBe('third');
+  });
+
+  it('is forgotten when the dispatcher is closed, as its fence is deleted', async () => {
+    const { dispatcher, add, sent } = setUp();
+    dispatcher.close();
+    dispatcher.resume();
+    add();
+    expect(epochOf(only(await sent()))).toBe(NO_EPOCH);
   });
 });
 
@@ -339,7 +456,7 @@ describe('a run of the script', () => {
     script!.cut();
     await turn();
     dispatcher.resume();
-    only(redis.takeScripts('dispatch')).refuse('LOST the fence is younger than this batch');
+    only(redis.takeScripts('dispatch')).refuse('LOST the fence is not that of this batch');
     await turn();
     add(256 * FULL);
     expect((await sent()).map(sequenceOf)).toContain(257);
@@ -364,7 +481,7 @@ describe('a run of the script', () => {
     const { add, sent } = setUpBusy();
     add(257 * FULL);
     const scripts = await sent();
-    scripts[0]!.refuse('STALE this batch is older than the fence');
+    scripts[0]!.refuse('STALE a later batch has taken the slot of this one');
     expect(await sent()).toHaveLength(1);
   });
 });
@@ -425,7 +542,7 @@ describe('the answer of the script', () => {
   it('can be that the batch is too old for the fence', async () => {
     const { listener, add, sent } = setUp();
     const [call] = add();
-    only(await sent()).refuse('STALE this batch is older than the fence');
+    only(await sent()).refuse('STALE a later batch has taken the slot of this one');
     await turn();
     expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
     expect(listener.refused).toEqual([]);
@@ -503,7 +620,7 @@ describe('a cut connection', () => {
     dispatcher.resume();
     const [again, next] = (await sent()) as [SentScript, SentScript];
     const fenceAndInbox = [256, 10 * MINUTE, 't:P:', '"caller.4","sum",['];
-    expect(again.args).toEqual([1, ...fenceAndInbox, 0, 0, '', '', 0, 0]);
+    expect(again.args).toEqual([1, ...fenceAndInbox, 0, 0, '', '', 0, 0, EPOCH]);
     expect(again.keys).toEqual(first.keys);
     expect(sequenceOf(next)).toBe(2);
     expect(framesOf(next)).toHaveLength(1);
@@ -640,7 +757,7 @@ describe('a cut connection', () => {
     cut(only(await sent()));
     await turn();
     dispatcher.resume();
-    only(await sent()).refuse('STALE this batch is older than the fence');
+    only(await sent()).refuse('STALE a later batch has taken the slot of this one');
     await turn();
     expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
   });
@@ -651,7 +768,8 @@ describe('a cut connection', () => {
     cut(only(await sent()));
     await pass(10 * MINUTE);
     dispatcher.resume();
-    expect(await sent()).toEqual([]);
+    only(await sent()).refuse('LOST the fence is not that of this batch');
+    await pass(1);
     expect(listener.forgotten).toEqual([{ call, attempt: 1 }]);
   });
 
@@ -690,7 +808,7 @@ describe('a large call', () => {
     const call = addOne(LARGE);
     const script = only(await sent());
     expect(countsOf(script)).toEqual({ small: 0, large: 1 });
-    expect(script.args.slice(7)).toEqual(['', '', 0, 0]);
+    expect(script.args.slice(7)).toEqual(['', '', 0, 0, EPOCH]);
     placeAll(script, 'node-a.1!');
     await turn();
     const [name, channel, text] = only(redis.takeCommands());

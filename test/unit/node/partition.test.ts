@@ -54,11 +54,17 @@ function setUp() {
 
 type Opening = Promise<{ incarnation: unknown; predecessor: unknown; free: unknown }>;
 
+/** The script has said which fence Redis has; on later connections that is known. */
+async function openFence(redis: FakeRedis): Promise<void> {
+  for (const script of redis.takeScripts('dispatch')) script.answer('1000|@epoch');
+  await turn();
+}
+
 /** Registers when Redis is asked to; a fake script waits for its answer. */
 async function opened({ redis, partition }: ReturnType<typeof setUp>): Opening {
   redis.isUp = true;
   const opening = partition.open();
-  await turn();
+  await openFence(redis);
   const script = only(redis.takeScripts('register'));
   script.answer(1);
   await opening;
@@ -95,6 +101,7 @@ describe('a partition', () => {
     const reset = vi.spyOn(redis, 'reset');
     redis.isUp = true;
     const opening = partition.open();
+    await openFence(redis);
     await pass(2999);
     expect(reset).not.toHaveBeenCalled();
     await pass(10);

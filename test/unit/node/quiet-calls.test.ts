@@ -1,7 +1,8 @@
-import { unsignedHeads } from '../fakes/dispatcher.js';
+import { EPOCH, unsignedHeads } from '../fakes/dispatcher.js';
 import { expect, it } from 'vitest';
 import { Caller } from '../../../lib/node/caller.js';
 import { Dispatcher } from '../../../lib/node/dispatcher.js';
+import { Fence } from '../../../lib/node/fence.js';
 import { FlowControl } from '../../../lib/node/flow-control.js';
 import { ReplyKind } from '../../../lib/protocol/frames.js';
 import { Keys } from '../../../lib/protocol/keys.js';
@@ -20,7 +21,9 @@ async function setUp() {
   const address = { nodeId: 'caller', incarnation: 'caller.3' };
   const flow = new FlowControl(() => {});
   const heads = unsignedHeads(address);
-  const dispatcher = new Dispatcher(redis, new Keys('t:'), address, heads, caller, flow, 1000);
+  const keys = new Keys('t:');
+  const fence = new Fence(EPOCH);
+  const dispatcher = new Dispatcher(redis, keys, address, heads, caller, flow, 1000, fence);
   dispatcher.resume();
   const path = new FakePath();
   path.dispatch = (call) => dispatcher.add(call);
@@ -50,7 +53,8 @@ async function setUp() {
 }
 
 /** Whether it only asks for the answer to a batch that was sent before. */
-const isEmpty = ({ args }: SentScript) => args.length === 11 && args.slice(5).join('') === '0000';
+const isEmpty = ({ args }: SentScript) =>
+  args.length === 12 && args.slice(5, 11).join('') === '0000';
 
 useFakeClock();
 
