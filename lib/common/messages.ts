@@ -51,6 +51,9 @@ export const messages = {
   refusedByNode: (service: string, capacity: number) =>
     `this node already runs ${capacity} calls of ${quoted(service)}, which is its capacity.`,
 
+  tooManyRun: (count: number) =>
+    `this node already runs ${count} requests, which is as many as it may ("maxRunning"). Give its services a "capacity", so that it is not picked then.`,
+
   tooBusy: (service: string) =>
     `this node has more calls of ${quoted(service)} than it can start in time. Start more nodes, or give this one a "capacity".`,
 

@@ -83,6 +83,8 @@ export interface CloudsOptions {
   baseScore?: number;
   /** How many calls of one service this node runs at once; what exceeds it is refused. Default: no limit. */
   capacity?: number;
+  /** How many requests of all services this node runs at once; more are refused. Default 100000. */
+  maxRunning?: number;
   /** How often a node audits its scores and proves that it hears, in ms. Default 1000. */
   heartbeatInterval?: number;
   /** How long `close()` waits for running handlers before it cancels them, in ms. Default 10000. */
@@ -118,6 +120,7 @@ export interface ResolvedOptions {
   readonly whenFull: WhenFull;
   readonly baseScore: number;
   readonly capacity: number | undefined;
+  readonly maxRunning: number;
   readonly heartbeatMs: number;
   readonly drainMs: number;
   readonly maxPayloadBytes: number;

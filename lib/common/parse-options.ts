@@ -19,6 +19,7 @@ const MAX_PAYLOAD_LIMIT = 16 * 1024 * 1024;
 const MAX_PREFIX_LENGTH = 128;
 const MEGABYTE = 1024 * 1024;
 const MOST_WAITING = 10_000_000;
+const MOST_RUNNING = 10_000_000;
 const GROUP = /^[A-Za-z0-9_.-]{1,64}$/;
 
 const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
@@ -35,6 +36,7 @@ const TOP_KEYS: readonly (keyof CloudsOptions)[] = [
   'service',
   'baseScore',
   'capacity',
+  'maxRunning',
   'heartbeatInterval',
   'drainTimeout',
   'maxPayload',
@@ -81,7 +83,10 @@ function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
   };
 }
 
-type ServingSettings = Pick<ResolvedOptions, 'baseScore' | 'capacity' | 'heartbeatMs' | 'drainMs'>;
+type ServingSettings = Pick<
+  ResolvedOptions,
+  'baseScore' | 'capacity' | 'maxRunning' | 'heartbeatMs' | 'drainMs'
+>;
 
 function parseServing(options: CloudsOptions): ServingSettings {
   if (options.capacity !== undefined && options.baseScore !== undefined) {
@@ -90,6 +95,7 @@ function parseServing(options: CloudsOptions): ServingSettings {
   return {
     baseScore: integer('baseScore', options.baseScore, 1000, 1, MAX_POINTS),
     capacity: parseCapacity(options.capacity),
+    maxRunning: integer('maxRunning', options.maxRunning, 100_000, 1, MOST_RUNNING),
     heartbeatMs: durationOr('heartbeatInterval', options.heartbeatInterval, 1 * SECOND, 50),
     drainMs: durationOr('drainTimeout', options.drainTimeout, 10 * SECOND, 0),
   };

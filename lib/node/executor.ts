@@ -35,6 +35,11 @@ const WAITING_SHARE = 0.5;
 /** A caller that has lost its connection is back before that, if it comes back. */
 const CALLER_RETURN_MS = 2 * SECOND;
 
+export interface ExecutorLimits {
+  readonly maxPayloadBytes: number;
+  readonly maxRunning: number;
+}
+
 /** What the requests of one message share. */
 interface Delivery {
   /** The incarnation of the caller. */
@@ -64,10 +69,12 @@ export class Executor {
     private readonly registry: Registry,
     private readonly outbox: Outbox,
     private readonly clock: RedisClock,
-    maxPayloadBytes: number,
+    private readonly limits: ExecutorLimits,
     private readonly reporter: Pick<Reporter, 'eventDropped'>,
   ) {
-    this.#responses = new Responses(outbox, maxPayloadBytes, (request) => this.#onSettled(request));
+    this.#responses = new Responses(outbox, limits.maxPayloadBytes, (request) =>
+      this.#onSettled(request),
+    );
   }
 
   get running(): number {
@@ -240,6 +247,9 @@ export class Executor {
       return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
     }
     if (this.#pacer.isFull) return new CloudsOverloadedError(messages.tooBusy(service));
+    const { maxRunning } = this.limits;
+    if (this.#running.size >= maxRunning)
+      return new CloudsOverloadedError(messages.tooManyRun(maxRunning));
     if (!registration.isFull) return undefined;
     return new CloudsOverloadedError(messages.refusedByNode(service, registration.running));
   }

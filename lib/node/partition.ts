@@ -90,7 +90,7 @@ export class Partition implements CallPath, Identity {
       onUnclaimed: (stream) => this.#executor.onUnclaimed(stream),
       onError: (error) => reporter.error(error),
     });
-    this.#executor = new Executor(this.registry, this.#outbox, this.#clock, maxBytes, reporter);
+    this.#executor = new Executor(this.registry, this.#outbox, this.#clock, options, reporter);
     this.#forsaken = new ForsakenRequests(this.#executor, this.#outbox, redis, this.#keys);
     this.#receiver = new Receiver(maxBytes, verifier, this.#outbox, reporter, () =>
       calls.placed.onPathOpened(this),

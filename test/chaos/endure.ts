@@ -6,10 +6,11 @@ import { soak } from './soak.js';
 
 const USAGE = `npm run endure -- [flags]
 
-  --only <a,b>        of: soak, overload, overload-with-capacity, outage; default all
+  --only <a,b>        of: soak, overload, overload-with-capacity, scarcity,
+                      scarcity-with-capacity, outage; default all
   --minutes <n>       how long the soak takes; default 30
   --rate <n>          calls per second of each of its two callers; default 700
-  --seconds <n>       how long the overload takes; default 60
+  --seconds <n>       how long an overload or a scarcity takes; default 60
   --away <n>          how many seconds Redis is away; default 30
   --max-waiting <n>   how many calls may wait for it; default 1000
   --help              this text`;
@@ -33,8 +34,12 @@ const seconds = Number(flags.seconds);
 const LOADS: Readonly<Record<string, () => Promise<Endurance>>> = {
   outage: () =>
     outage({ seconds: Number(flags.away), maxWaiting: Number(flags['max-waiting']) }, say),
-  overload: () => overload({ seconds, capacity: undefined }, say),
-  'overload-with-capacity': () => overload({ seconds, capacity: CAPACITY }, say),
+  overload: () => overload({ seconds, capacity: undefined, lacks: 'processor' }, say),
+  'overload-with-capacity': () =>
+    overload({ seconds, capacity: CAPACITY, lacks: 'processor' }, say),
+  scarcity: () => overload({ seconds, capacity: undefined, lacks: 'connections' }, say),
+  'scarcity-with-capacity': () =>
+    overload({ seconds, capacity: CAPACITY, lacks: 'connections' }, say),
   soak: () => soak({ minutes: Number(flags.minutes), callsPerSecond: Number(flags.rate) }, say),
 };
 

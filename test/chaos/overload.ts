@@ -17,7 +17,7 @@ import type { World } from './world.js';
 
 const NODES = 2;
 const CALLERS = 2;
-const BUSY_MS = 2;
+const COSTS = { processor: { busyMs: 2 }, connections: { pooledMs: 10 } };
 /** More than the nodes can do, held back by the number that may be out: some 30 ms of work for each node. */
 const ENOUGH = 20_000;
 const IN_HAND = 16;
@@ -47,9 +47,13 @@ export interface OverloadPlan {
   readonly seconds: number;
   /** Of each node; left out: no limit. */
   readonly capacity: number | undefined;
+  /** Of what there is too little: time of the processor, or connections that handlers wait for. */
+  readonly lacks: 'processor' | 'connections';
 }
 
 export interface OverloadSamples {
+  /** Whether the nodes do not take more than they can do. */
+  readonly isHeldBack: boolean;
   /** Calls per second that all nodes together can answer, as measured. */
   readonly possible: number;
   readonly before: Sample;
@@ -60,13 +64,14 @@ export interface OverloadSamples {
 }
 
 /** Three times as many calls as the nodes can do: they do what they can, and are themselves again soon after. */
-export async function overload({ seconds, capacity }: OverloadPlan, say: Say): Promise<Endurance> {
+export async function overload(plan: OverloadPlan, say: Say): Promise<Endurance> {
+  const { seconds, capacity, lacks } = plan;
   const world = await openWorld({
     nodes: NODES,
     callers: CALLERS,
     callsPerSecond: 50,
     services: { busy: { capacity } },
-    busyMs: BUSY_MS,
+    cost: COSTS[lacks],
   });
   const take = async (): Promise<Sample> => ({
     ...(await sample(world)),
@@ -74,6 +79,7 @@ export async function overload({ seconds, capacity }: OverloadPlan, say: Say): P
   });
   const next = sampling(take, say);
   try {
+    const isHeldBack = capacity !== undefined || lacks === 'processor';
     const possible = await measure(world, next);
     setRate(world, NORMAL * possible);
     await next(SETTLE_MS);
@@ -84,7 +90,7 @@ export async function overload({ seconds, capacity }: OverloadPlan, say: Say): P
     setRate(world, NORMAL * possible);
     const recovery = await follow(next);
     const after = await next(WINDOW_MS);
-    const samples = { possible, before, during, recovery, after };
+    const samples = { isHeldBack, possible, before, during, recovery, after };
     return { facts: overloadFacts(samples), failures: judgeOverload(samples) };
   } finally {
     await world.close();
@@ -148,7 +154,7 @@ export function judgeOverload(samples: OverloadSamples): string[] {
   return [...judgeLoad(samples), ...judgeMemory(samples), ...judgeReturn(samples)];
 }
 
-function judgeLoad({ possible, before, during }: OverloadSamples): string[] {
+function judgeLoad({ isHeldBack, possible, before, during }: OverloadSamples): string[] {
   const failures: string[] = [];
   // Whoever does more now than was measured could do more then.
   const most = Math.max(possible, answeredPerSecond(during));
@@ -157,7 +163,8 @@ function judgeLoad({ possible, before, during }: OverloadSamples): string[] {
   const done = answeredPerSecond(during) / possible;
   if (!(times >= LEAST_OVERLOAD))
     failures.push(`the load was only ${times.toFixed(1)} times what the nodes can do`);
-  if (!(done >= LEAST_DONE))
+  // Who waits in a handler for a connection does so until its caller gives up, which is when it gets one.
+  if (isHeldBack && !(done >= LEAST_DONE))
     failures.push(`the nodes did only ${Math.round(100 * done)} % of what they can`);
   const wrong = unforeseen(outcomes, ENDS);
   if (wrong !== undefined) failures.push(`calls ended with ${wrong}`);

@@ -8,7 +8,7 @@ import { until } from '../support/wait.js';
 import { Dice } from './dice.js';
 import { type HistoryEvent, readHistory } from './history.js';
 import type { RedisServer } from './redis-server.js';
-import { EVENT } from './programs/messages.js';
+import { type Cost, EVENT } from './programs/messages.js';
 import { unansweredOf, wrongScoreOf } from './rest.js';
 import { Slot, type SlotPlan } from './slot.js';
 
@@ -35,7 +35,7 @@ export interface WorldPlan<R extends RedisServer> {
   readonly hasHistory?: boolean;
   /** Instead of those that follow. */
   readonly services?: SlotPlan['services'];
-  readonly busyMs?: number;
+  readonly cost?: Cost;
   readonly timeoutMs?: number;
   readonly isPatient?: boolean;
 }
@@ -151,7 +151,7 @@ export class World<R extends RedisServer = RedisServer> {
       targets: this.plan.services ? Object.keys(this.plan.services) : TARGETS,
       callsPerSecond,
       leaves: this.#hasHistory,
-      busyMs: this.plan.busyMs,
+      cost: this.plan.cost,
       timeoutMs: this.plan.timeoutMs,
       isPatient: this.plan.isPatient,
       historyFile: this.#hasHistory ? this.#fileOf(name) : undefined,
@@ -168,9 +168,9 @@ export class World<R extends RedisServer = RedisServer> {
     return this.plan.services ?? SERVICES;
   }
 
-  /** Where all calls keep their handlers busy, nothing is published. */
+  /** Where all calls cost the same, nothing is published. */
   get #hasGroups(): boolean {
-    return this.plan.busyMs === undefined;
+    return this.plan.cost === undefined;
   }
 
   /** With those of the groups. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { usePrivateCloud } from '../support/cloud.js';
-import { outcome, until } from '../support/wait.js';
+import { gate, outcome, rejection, tally, until } from '../support/wait.js';
 
 const cloud = usePrivateCloud();
 
@@ -151,6 +151,24 @@ describe('other options', () => {
     const caller = await cloud.connected();
     for (let i = 0; i < 20; i++) await caller.send('work');
     expect([big.stats.handled, small.stats.handled]).toEqual([20, 0]);
+  });
+
+  it('maxRunning bounds what a node runs, of all services together', async () => {
+    const node = await cloud.connected({ maxRunning: 2 });
+    const held = gate();
+    for (const service of ['a', 'b']) await node.register(service, () => held.opened);
+    const caller = await cloud.connected();
+    const calls = ['a', 'b', 'b', 'a'].map((service) => caller.send(service));
+
+    const ends = tally(calls);
+    const refused = await rejection(Promise.all(calls));
+
+    expect(refused).toMatchObject({ code: 'CLOUDS_OVERLOADED' });
+    expect(refused.message).toContain('"maxRunning"');
+    held.open();
+    expect(await ends).toEqual({ ok: 2, CLOUDS_OVERLOADED: 2 });
+    await cloud.silence('a', [node]);
+    await cloud.silence('b', [node]);
   });
 
   it('callbackTimeout and attempts are the defaults of calls', async () => {

@@ -49,7 +49,7 @@ export class Calls {
   }
 
   #kind(): Sent['kind'] {
-    if (this.plan.busyMs !== undefined) return 'request';
+    if (this.plan.cost !== undefined) return 'request';
     return this.#pick([
       ['request', 0.84],
       ['stream', 0.06],
@@ -76,7 +76,7 @@ export class Calls {
   }
 
   #options(kind: Sent['kind']): Options {
-    if (this.plan.busyMs !== undefined) return { attempts: 1, timeout: 1000, deadline: 1000 };
+    if (this.plan.cost !== undefined) return { attempts: 1, timeout: 1000, deadline: 1000 };
     const attempts = isOneWay({ kind })
       ? 1
       : this.#pick([
@@ -98,14 +98,13 @@ export class Calls {
 
   #work(key: string, kind: Sent['kind']): Work {
     const { random, plan } = this;
-    const { busyMs } = plan;
-    if (busyMs !== undefined) return { key, ms: 0, busyMs, fails: false, values: 0, text: '' };
+    const free = { key, ms: 0, busyMs: 0, pooledMs: 0, fails: false, values: 0, text: '' };
+    if (plan.cost !== undefined) return { ...free, ...plan.cost };
     const isLarge = random() < 0.03;
     const isLong = kind === 'stream' && random() < 0.15;
     const mostValues = isLong ? LONGEST_STREAM : LONGEST_SHORT_STREAM;
     return {
-      key,
-      busyMs: 0,
+      ...free,
       ms: random() < 0.5 ? 0 : Math.floor(LONGEST_WORK_MS * random()),
       fails: kind === 'request' && random() < 0.05,
       values: kind === 'stream' ? 1 + Math.floor(mostValues * random()) : 0,

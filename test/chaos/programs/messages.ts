@@ -20,11 +20,14 @@ export interface WorkerPlan {
   readonly leaves?: boolean;
   /** Whether its calls wait for so long that only what was lost times out, and not what is slow; default false. */
   readonly isPatient?: boolean;
-  /** How each call keeps its handler busy, in ms of the processor; left out: calls of all kinds. */
-  readonly busyMs?: number;
-  /** The timeout of each call that does not keep its handler busy; left out: between 500 and 1500 ms. */
+  /** What each call costs its node; left out: calls of all kinds. */
+  readonly cost?: Cost;
+  /** The timeout of each call of those; left out: between 500 and 1500 ms. */
   readonly timeoutMs?: number;
 }
+
+/** So many ms of the processor, or of one of a few connections that a node has. */
+export type Cost = { readonly busyMs: number } | { readonly pooledMs: number };
 
 /** The event that is published. */
 export const EVENT = 'news';
@@ -63,6 +66,8 @@ export interface Work {
   readonly ms: number;
   /** How long it keeps the processor. */
   readonly busyMs: number;
+  /** How long it needs one of the few connections of its node. */
+  readonly pooledMs: number;
   readonly fails: boolean;
   /** How many values a stream has. */
   readonly values: number;

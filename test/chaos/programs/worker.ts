@@ -12,10 +12,12 @@ import {
   type Word,
   type Work,
 } from './messages.js';
+import { Pool } from './pool.js';
 import { recordDispatches } from './record-dispatches.js';
 import { recordAnswers } from './record-answers.js';
 
 const RETRY_MS = 200;
+const CONNECTIONS = 4;
 
 const plan = JSON.parse(process.argv[2]!) as WorkerPlan;
 const { name: by } = plan;
@@ -24,10 +26,11 @@ const say = (word: Word) => process.send?.(word);
 
 if (plan.historyFile !== undefined) recordAnswers(by, history, recordDispatches(by, history));
 const node = new CloudsNode(plan.options);
+const pool = new Pool(CONNECTIONS);
 
 /** Serves one call as its data says. */
 async function work(
-  { key, ms, busyMs, fails, values, text }: Work,
+  { key, ms, busyMs, pooledMs, fails, values, text }: Work,
   request: IncomingRequest,
   group?: string,
 ) {
@@ -39,6 +42,7 @@ async function work(
   };
   history.add({ what: 'started', at: clockMs(), by, key, id, attempt, group });
   block(busyMs);
+  if (pooledMs > 0) await pool.use(pooledMs, request.signal);
   if (ms > 0) await delay(ms);
   const answer: Answer = { key, by, text };
   if (values > 0) return stream(answer, values, () => end(false));

@@ -105,6 +105,7 @@ describe('an overload', () => {
   const at = (afterMs: number, one = sample()) => ({ ...one, afterMs });
   const judge = (over: Partial<OverloadSamples> = {}) =>
     judgeOverload({
+      isHeldBack: true,
       possible: 400,
       before: sample(),
       during: [during(), during()],
@@ -115,6 +116,10 @@ describe('an overload', () => {
 
   it('may refuse what is too much', () => {
     expect(judge()).toEqual([]);
+  });
+
+  it('may have nothing answered where handlers wait for what there is too little of', () => {
+    expect(judge({ isHeldBack: false, during: [during({ answeredPerSecond: 0 })] })).toEqual([]);
   });
 
   const breaches: Record<string, [Partial<OverloadSamples>, RegExp]> = {

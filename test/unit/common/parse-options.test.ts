@@ -12,7 +12,7 @@ const refused = (options: unknown) =>
 
 const LONGEST = 2 ** 31 - 1;
 const TOP =
-  'redis prefix service baseScore capacity heartbeatInterval drainTimeout maxPayload connectTimeout signing group';
+  'redis prefix service baseScore capacity maxRunning heartbeatInterval drainTimeout maxPayload connectTimeout signing group';
 const REDIS =
   'url host port path db prefix username password tls family sentinels name sentinelUsername ' +
   'sentinelPassword connectTimeout keepAlive connectionName';
@@ -30,6 +30,7 @@ describe('the defaults', () => {
     whenFull: 'fail',
     baseScore: 1000,
     capacity: undefined,
+    maxRunning: 100_000,
     heartbeatMs: 1000,
     drainMs: 10_000,
     maxPayloadBytes: 1_048_576,
@@ -65,6 +66,7 @@ describe('options that are given', () => {
         whenFull: 'wait',
       },
       baseScore: 1,
+      maxRunning: 8,
       heartbeatInterval: 50,
       drainTimeout: 0,
       maxPayload: 16 * 1024 * 1024,
@@ -83,6 +85,7 @@ describe('options that are given', () => {
       whenFull: 'wait',
       baseScore: 1,
       capacity: undefined,
+      maxRunning: 8,
       heartbeatMs: 50,
       drainMs: 0,
       maxPayloadBytes: 16 * 1024 * 1024,
@@ -263,6 +266,7 @@ describe('a value that is not allowed', () => {
     [{ capacity: 0 }, 'capacity', points, 0],
     [{ capacity: '5' }, 'capacity', points, '5'],
     [{ capacity: 2 ** 20 + 1 }, 'capacity', points, 2 ** 20 + 1],
+    [{ maxRunning: 0 }, 'maxRunning', whole(1, 10_000_000), 0],
     [{ heartbeatInterval: 49 }, 'heartbeatInterval', ms(50), 49],
     [{ heartbeatInterval: Infinity }, 'heartbeatInterval', ms(50), Infinity],
     [{ drainTimeout: -1 }, 'drainTimeout', ms(0), -1],

@@ -100,6 +100,7 @@ const DEFAULTS: Readonly<Record<string, unknown>> = {
   prefix: resolved.prefix,
   baseScore: resolved.baseScore,
   capacity: resolved.capacity,
+  maxRunning: resolved.maxRunning,
   heartbeatInterval: resolved.heartbeatMs,
   drainTimeout: resolved.drainMs,
   maxPayload: resolved.maxPayloadBytes,

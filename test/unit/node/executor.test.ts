@@ -54,10 +54,11 @@ const frameOf = ({
 interface Setting {
   handler?: RequestHandler;
   capacity?: number;
+  maxRunning?: number;
 }
 
 /** A node that serves `sum` with a handler that notes its requests, and leaves them open by default. */
-function setUp({ handler, capacity }: Setting = {}) {
+function setUp({ handler, capacity, maxRunning = 1000 }: Setting = {}) {
   const redis = new FakeRedis();
   const keeper = new ReplyKeeper();
   const clock = new RedisClock();
@@ -79,7 +80,7 @@ function setUp({ handler, capacity }: Setting = {}) {
       },
     ),
     clock,
-    MAX_PAYLOAD,
+    { maxPayloadBytes: MAX_PAYLOAD, maxRunning },
     { eventDropped: ({ code }, from) => void dropped.push([code, from]) },
   );
   const handle: RequestHandler = (request) => {
@@ -459,6 +460,18 @@ describe('a request that is not run', () => {
       100,
     );
     expect(requests).toHaveLength(isExpired ? 0 : 1);
+  });
+
+  it('is one that comes when as many run as may, of whatever service', async () => {
+    const { executor, requests, arrive, sent } = setUp({ maxRunning: 2 });
+    arrive([{ id: 'a' }, { id: 'b' }, { id: 'c' }]);
+    const refused = (await sent()).replies;
+    expect(refused).toMatchObject([{ id: 'c', value: { code: CloudsErrorCode.OVERLOADED } }]);
+    expect(JSON.stringify(refused)).toContain('maxRunning');
+    expect([requests.length, executor.running]).toEqual([2, 2]);
+    requests[0]!.end();
+    arrive([{ id: 'd' }]);
+    expect(requests).toHaveLength(3);
   });
 
   it('is one that exceeds the capacity', async () => {
