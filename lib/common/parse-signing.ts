@@ -23,5 +23,9 @@ function parseKeys(keys: unknown): readonly string[] {
 
 function parseRequired(required: unknown): boolean {
   if (typeof required === 'boolean') return required;
-  throw bad('signing.required', 'true or false', required);
+  throw bad(
+    'signing.required',
+    'true or false',
+    typeof required === 'string' ? NOT_SHOWN : required,
+  );
 }

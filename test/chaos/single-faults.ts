@@ -132,7 +132,7 @@ const memoryFull: Fault<SingleRedis> = {
 /** What Redis refuses before a script runs, and what it refuses in the middle of one. */
 const RIGHTS = [
   ...['-@all', '-@scripting', '-client|reply'],
-  ...['-publish', '-zadd', '-hset', '-hget', '-hlen', '-pexpire', '-time'],
+  ...['-publish', '-zadd', '-hset', '-hget', '-hmget', '-pexpire', '-time'],
 ];
 
 const rightsRevoked: Fault<SingleRedis> = {

@@ -16,8 +16,10 @@ import {
 import { SINGLE_FAULTS } from './single-faults.js';
 import { total } from './total.js';
 
-/** Faults that end a process would make its memory start anew. */
-const SOAK_FAULTS = SINGLE_FAULTS.filter(({ name }) => !/killed|SIGTERM/.test(name));
+/** Faults that end a node or a caller would make its memory start anew. */
+export const SOAK_FAULTS = SINGLE_FAULTS.filter(
+  ({ name }) => !/^(node|caller) killed|SIGTERM/.test(name),
+);
 const FAULT_EVERY_MS = 20 * SECOND;
 /** How long after a fault calls may still fail. */
 const RECOVERY_MS = 10 * SECOND;

@@ -191,6 +191,21 @@ describe('a hybrid application', () => {
     assert.equal((error as { code: string }).code, 'CLOUDS_NO_NODE');
   });
 
+  it('does not start with a handler whose options are wrong', async () => {
+    @Controller()
+    class WrongController {
+      @MessagePattern('wrong', { capacity: 0 })
+      wrong(): void {}
+    }
+    @Module({ controllers: [WrongController] })
+    class WrongModule {}
+    const app = await NestFactory.create(WrongModule, { logger: false });
+    world.ending(() => app.close());
+    const prefix = `${world.options.prefix}wrong:`;
+    app.connectMicroservice<MicroserviceOptions>({ strategy: world.server({ prefix }) });
+    await assert.rejects(app.startAllMicroservices(), { code: 'CLOUDS_BAD_OPTIONS' });
+  });
+
   it('closes all of its strategies', async () => {
     const { app, clients } = await hybrid('closing', false);
     await app.close();

@@ -21,13 +21,14 @@ class Program {
   readonly prefix: string;
   readonly ended: Promise<unknown[]>;
 
-  constructor(kind: 'microservice' | 'hybrid', part: string) {
+  constructor(kind: 'microservice' | 'hybrid', part: string, importedBy = 'forRoot') {
     this.prefix = `${world.options.prefix}${kind}:${part}:`;
     const env = {
       ...process.env,
       REDIS_URL: world.url,
       CLOUDS_PREFIX: this.prefix,
       KIND: kind,
+      IMPORTED_BY: importedBy,
     };
     this.child = fork(PROGRAM, { env, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => {
@@ -47,6 +48,32 @@ async function nodesOf(client: CloudsClient, prefix: string): Promise<number> {
   return client.unwrap<Redis>().zcard(`${prefix}S:rows`);
 }
 
+/** Ends the program while its handler runs, and checks that all happens in the order that handlers need. */
+async function endInOrder(
+  program: Program,
+  end: (child: ChildProcess) => void,
+  by: string,
+): Promise<void> {
+  const client = world.client({ prefix: program.prefix });
+  await program.said(/^ready/);
+  const outcome = outcomeOf(client.send('rows', 1));
+  await program.said(/^started/);
+  end(program.child);
+  await until('the node has left', async () => (await nodesOf(client, program.prefix)) === 0);
+  program.child.send('go on');
+  assert.deepEqual(await outcome, { values: ['row'] });
+  await program.ended;
+  const [, , ...ending] = program.lines;
+  const expected = [
+    'handler done',
+    'module destroyed',
+    'database closed',
+    `before shutdown by ${by}`,
+    `shutdown by ${by}`,
+  ];
+  assert.deepEqual(ending, expected);
+}
+
 for (const kind of ['microservice', 'hybrid'] as const)
   describe(`a ${kind} application whose handler still runs`, () => {
     for (const [name, end, by] of [
@@ -55,25 +82,14 @@ for (const kind of ['microservice', 'hybrid'] as const)
       ['that is closed', (child) => child.send('close'), 'undefined'],
     ] as [string, (child: ChildProcess) => void, string][]) {
       it(`${name} leaves, finishes it, and only then closes its database`, async () => {
-        const program = new Program(kind, by);
-        const client = world.client({ prefix: program.prefix });
-        await program.said(/^ready/);
-        const outcome = outcomeOf(client.send('rows', 1));
-        await program.said(/^started/);
-        end(program.child);
-        await until('the node has left', async () => (await nodesOf(client, program.prefix)) === 0);
-        program.child.send('go on');
-        assert.deepEqual(await outcome, { values: ['row'] });
-        await program.ended;
-        const [, , ...ending] = program.lines;
-        const expected = [
-          'handler done',
-          'module destroyed',
-          'database closed',
-          `before shutdown by ${by}`,
-          `shutdown by ${by}`,
-        ];
-        assert.deepEqual(ending, expected);
+        await endInOrder(new Program(kind, by), end, by);
+      });
+    }
+
+    for (const importedBy of ['forRoot with isGlobal', 'forRootAsync']) {
+      it(`does so with CloudsModule.${importedBy}`, async () => {
+        const program = new Program(kind, importedBy, importedBy);
+        await endInOrder(program, (child) => child.kill('SIGTERM'), 'SIGTERM');
       });
     }
   });

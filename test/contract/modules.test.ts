@@ -41,6 +41,13 @@ class FeatureModule {}
 
 const useFactory = () => ({ customClass: CloudsClient, options });
 
+@Injectable()
+class MathOptions {
+  createClientOptions() {
+    return { customClass: CloudsClient, options };
+  }
+}
+
 const WAYS: Record<string, () => object> = {
   register: () => ClientsModule.register([{ name: 'MATH', customClass: CloudsClient, options }]),
   'register with isGlobal': () =>
@@ -49,6 +56,8 @@ const WAYS: Record<string, () => object> = {
       clients: [{ name: 'MATH', customClass: CloudsClient, options }],
     }),
   registerAsync: () => ClientsModule.registerAsync([{ name: 'MATH', useFactory }]),
+  'registerAsync with useClass': () =>
+    ClientsModule.registerAsync([{ name: 'MATH', useClass: MathOptions }]),
   'registerAsync with isGlobal': () =>
     ClientsModule.registerAsync({ isGlobal: true, clients: [{ name: 'MATH', useFactory }] }),
 };

@@ -23,7 +23,9 @@ const PAYLOAD = 'pay10ad';
 const HEADER = 'h3ader';
 /** Somebody's card: a secret need not be a string. */
 const NUMBER = 4929123412341234;
-const SECRETS = [PASSWORD, PAYLOAD, HEADER, String(NUMBER)];
+const SHORT_KEY = 's1gn';
+const KEY = `${SHORT_KEY}${'x'.repeat(32)}`;
+const SECRETS = [PASSWORD, PAYLOAD, HEADER, SHORT_KEY, String(NUMBER)];
 /** What a call has that carries all of them. */
 const DATA = { [PAYLOAD]: [PAYLOAD, NUMBER] };
 const headers = { 'x-token': HEADER };
@@ -283,6 +285,40 @@ async function callRefused(caller: CloudsNode, data: unknown, ...rules: string[]
   await allow('+@all', ...rules);
   return send(caller, 'echo', data);
 }
+
+describe('the key of signatures', () => {
+  it.each<[string, unknown]>([
+    ['for all of it', KEY],
+    ['in a list', [KEY]],
+    ['without a list', { keys: KEY }],
+    ['that is too short', { keys: [SHORT_KEY] }],
+    ['among what is no key', { keys: [KEY, 1] }],
+    ['in the place of a flag', { keys: [KEY], required: KEY }],
+    ['with a number of its own', { keys: [KEY], required: [KEY] }],
+  ])('is in no error about options: %s', (_, signing) => {
+    const error = thrown(() => new CloudsNode({ signing } as CloudsOptions));
+
+    witness.note(error);
+    expect(error.code).toBe('CLOUDS_BAD_OPTIONS');
+  });
+
+  it('is in no line about what was dropped, and in no error of who has another', async () => {
+    const node = observed({ signing: { keys: [KEY] } });
+    await node.register('echo', (data: unknown) => data);
+    const signings = [undefined, { keys: [`${KEY} of others`] }];
+
+    for (const signing of signings) {
+      const caller = observed({ signing });
+      await caller.connect();
+      const error = await witness.errorOf(caller.send('echo', DATA, { timeout: 300 }));
+      expect(error.code).toBe('CLOUDS_TIMEOUT');
+    }
+
+    await until('it was told', () => witness.hasLine(/unsigned/));
+    const { unsigned, tampered } = node.stats.dropped;
+    expect([unsigned, tampered].every((count) => count! > 0)).toBe(true);
+  });
+});
 
 describe('data and headers of a call', () => {
   type Fail = (caller: CloudsNode, node: CloudsNode) => Promise<unknown>;

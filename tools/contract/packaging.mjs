@@ -34,6 +34,7 @@ export async function checkPackage(packed, folder, redisUrl) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const [title, check] of [
     ['the tarball is small', () => checkSize(packed)],
+    ['it is as publint wants it', () => lint(packed)],
     ['the types are right for every way to resolve them', () => checkTypes(bin, packed, folder)],
     ['nothing that an application installs has a known hole', () => audit(app)],
     ['the declarations need only the required peers', () => compile(app)],
@@ -70,6 +71,12 @@ function checkSize({ size, unpackedSize }) {
   const note = `${size} bytes, ${unpackedSize} unpacked`;
   if (size > MOST_BYTES || unpackedSize > MOST_UNPACKED_BYTES) throw new Error(note);
   return note;
+}
+
+async function lint({ tarball }) {
+  await run([path.join(ROOT, 'node_modules/.bin/publint'), 'run', tarball, '--strict'], {
+    cwd: ROOT,
+  });
 }
 
 async function checkTypes(bin, { tarball }, cwd) {

@@ -2,6 +2,7 @@
 import {
   type BeforeApplicationShutdown,
   Controller,
+  type DynamicModule,
   Global,
   type INestApplicationContext,
   Inject,
@@ -12,9 +13,26 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
-import { CloudsContext, CloudsModule, CloudsServer } from 'nestjs-clouds';
+import { CloudsContext, CloudsModule, type CloudsModuleOptions, CloudsServer } from 'nestjs-clouds';
 
-const { REDIS_URL: redis, CLOUDS_PREFIX: prefix, KIND: kind } = process.env;
+const {
+  REDIS_URL: redis,
+  CLOUDS_PREFIX: prefix,
+  KIND: kind,
+  IMPORTED_BY: importedBy,
+} = process.env;
+
+@Injectable()
+class CloudsOptions {
+  createCloudsOptions(): CloudsModuleOptions {
+    return { redis, prefix };
+  }
+}
+
+function cloudsModule(): DynamicModule {
+  if (importedBy === 'forRootAsync') return CloudsModule.forRootAsync({ useClass: CloudsOptions });
+  return CloudsModule.forRoot({ redis, prefix, isGlobal: importedBy === 'forRoot with isGlobal' });
+}
 
 function say(what: string): void {
   process.stdout.write(`${what}\n`);
@@ -69,7 +87,7 @@ class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnAp
 }
 
 @Module({
-  imports: [DatabaseModule, CloudsModule.forRoot({ redis, prefix })],
+  imports: [DatabaseModule, cloudsModule()],
   controllers: [RowsController],
 })
 class AppModule {}
