@@ -52,7 +52,7 @@ export const messages = {
     `this node already runs ${capacity} calls of ${quoted(service)}, which is its capacity.`,
 
   tooManyRun: (count: number) =>
-    `this node already runs ${count} requests, which is as many as it may ("maxRunning"). Give its services a "capacity", so that it is not picked then.`,
+    `this node has ${count} requests to run, which is as many as it may ("maxRunning"). Look at what they wait for, or give its services a "capacity", so that others are picked.`,
 
   tooBusy: (service: string) =>
     `this node has more calls of ${quoted(service)} than it can start in time. Start more nodes, or give this one a "capacity".`,

@@ -83,7 +83,7 @@ export interface CloudsOptions {
   baseScore?: number;
   /** How many calls of one service this node runs at once; what exceeds it is refused. Default: no limit. */
   capacity?: number;
-  /** How many requests of all services this node runs at once; more are refused. Default 100000. */
+  /** How many requests of all services this node runs at once; more are refused. Default 100000, or `capacity` if that is more. */
   maxRunning?: number;
   /** How often a node audits its scores and proves that it hears, in ms. Default 1000. */
   heartbeatInterval?: number;

@@ -92,10 +92,12 @@ function parseServing(options: CloudsOptions): ServingSettings {
   if (options.capacity !== undefined && options.baseScore !== undefined) {
     throw contradiction('capacity', 'baseScore', 'a node with a capacity has that as its score');
   }
+  const capacity = parseCapacity(options.capacity);
+  const maxRunning = Math.max(100_000, capacity ?? 0);
   return {
     baseScore: integer('baseScore', options.baseScore, 1000, 1, MAX_POINTS),
-    capacity: parseCapacity(options.capacity),
-    maxRunning: integer('maxRunning', options.maxRunning, 100_000, 1, MOST_RUNNING),
+    capacity,
+    maxRunning: integer('maxRunning', options.maxRunning, maxRunning, 1, MOST_RUNNING),
     heartbeatMs: durationOr('heartbeatInterval', options.heartbeatInterval, 1 * SECOND, 50),
     drainMs: durationOr('drainTimeout', options.drainTimeout, 10 * SECOND, 0),
   };

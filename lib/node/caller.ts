@@ -114,14 +114,14 @@ export class Caller implements CallListener {
     this.#reached.add(call.service);
     if (call.isSettled || attempt !== call.attempt) return onLatePlacement(call, incarnation);
     call.waitsFor = call.noNodeSince = undefined;
-    if (this.full.size > 0) this.full.onPlaced(call);
     if (call.isOneWay) return this.onSent(call);
     call.place = incarnation;
     call.placedAt = Math.ceil(performance.now());
     cancelEarlier(call);
     const refusal = call.takeRefusal();
-    if (refusal) this.#onRefusal(call, refusal.sender, refusal.error);
-    else if (isResent) this.#replies.ask(call, call.place);
+    if (refusal) return this.#onRefusal(call, refusal.sender, refusal.error);
+    if (this.full.size > 0) this.full.onPlaced(call);
+    if (isResent) this.#replies.ask(call, call.place);
   }
 
   onUnplaced(call: Call, attempt: number, reason: Unplaced): void {
@@ -176,12 +176,13 @@ export class Caller implements CallListener {
     else this.#moveOrFail(call, error);
   }
 
-  #waitForRoom(call: Call): void {
+  #waitForRoom(call: Call, isRefused = false): void {
     if (!this.full.holds(call) && this.full.size >= this.settings.maxWaiting)
       return this.#fail(call, tooManyWaitForRoom(call));
     call.waitForRoom();
     this.#wheel.add(call, call.dueAt);
-    this.full.add(call);
+    if (isRefused) this.full.addRefused(call);
+    else this.full.add(call);
   }
 
   #dispatchAgain(call: Call): void {
@@ -230,7 +231,7 @@ export class Caller implements CallListener {
     if (call.isRefusalInDoubt) return call.keepRefusal({ sender, error });
     if (error.code === CloudsErrorCode.NO_NODE) return this.#onNotServed(call, sender);
     if (error.code === CloudsErrorCode.OVERLOADED && call.plan.waitsWhenFull)
-      return this.#waitForRoom(call);
+      return this.#waitForRoom(call, true);
     if (call.place === undefined) call.passOver(sender.incarnation);
     if (error.retryable || error.code === CloudsErrorCode.CANCELLED) this.#moveOrFail(call, error);
     else this.#answer(call, sender, () => call.sink.error(error));
@@ -255,6 +256,7 @@ export class Caller implements CallListener {
   onSent(call: Call): void {
     if (call.isSettled) return;
     call.isAnswered = true;
+    if (this.full.size > 0) this.full.onPlaced(call);
     this.#finish(call);
     guarded(() => call.sink.end());
   }

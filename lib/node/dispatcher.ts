@@ -298,9 +298,7 @@ export class Dispatcher {
   #onBounced(batch: Batch, epoch: string): void {
     if (batch.epoch === this.fence.epoch) {
       this.fence.enter(epoch);
-      this.#trusted.clear();
-      // All that were sent after this one have come back too.
-      this.#unanswered.askNow();
+      this.#onFenceGone();
     }
     this.#addAgain(batch);
   }
@@ -326,10 +324,21 @@ export class Dispatcher {
 
   #onRefused(batch: Batch, error: Error): void {
     this.#unanswered.remove(batch);
-    if (error.message.startsWith('LOST')) this.#lost.add(batch);
+    if (error.message.startsWith('LOST')) this.#onLost(batch);
     else if (error.message.startsWith('STALE')) this.#forget(batch);
     else if (error.message.startsWith('READONLY')) this.#addAgain(batch);
     else batch.forEach((call, attempt) => this.listener.onRefused(call, attempt, error));
+  }
+
+  #onLost(batch: Batch): void {
+    if (batch.epoch === this.fence.epoch) this.#onFenceGone();
+    this.#lost.add(batch);
+  }
+
+  /** Whatever is quiet comes back, and nobody would hear of it for some time. */
+  #onFenceGone(): void {
+    this.#trusted.clear();
+    this.#unanswered.askNow();
   }
 
   #forget(batch: Batch): void {

@@ -22,13 +22,22 @@ export class DropLog {
     this.#add(code, () => `dropped an event from ${from}, ${code}: ${message}`);
   }
 
+  /** A request that was refused, as the node has as many as it may: its caller is told, but who runs the node is not. */
+  addRefusal({ code, message }: CloudsError): void {
+    this.#tellAtTimes('refusal', () => `refused a request, ${code}: ${message}`);
+  }
+
   #add(kind: string, describe: () => string): void {
     const count = (this.#counts.get(kind) ?? 0) + 1;
     this.#counts.set(kind, count);
+    this.#tellAtTimes(kind, () => `${describe()} (${count} so far)`);
+  }
+
+  #tellAtTimes(kind: string, describe: () => string): void {
     const now = performance.now();
     if (now - (this.#toldAt.get(kind) ?? -Infinity) < MINUTE) return;
     this.#toldAt.set(kind, now);
-    this.tell(`${describe()} (${count} so far)`);
+    this.tell(describe());
   }
 
   counts(): Record<string, number> {

@@ -70,7 +70,7 @@ export class Executor {
     private readonly outbox: Outbox,
     private readonly clock: RedisClock,
     private readonly limits: ExecutorLimits,
-    private readonly reporter: Pick<Reporter, 'eventDropped'>,
+    private readonly reporter: Pick<Reporter, 'eventDropped' | 'refusedAsFull'>,
   ) {
     this.#responses = new Responses(outbox, limits.maxPayloadBytes, (request) =>
       this.#onSettled(request),
@@ -247,11 +247,15 @@ export class Executor {
       return new CloudsExpiredError(messages.expired(service, Math.round(ageMs)));
     }
     if (this.#pacer.isFull) return new CloudsOverloadedError(messages.tooBusy(service));
-    const { maxRunning } = this.limits;
-    if (this.#running.size >= maxRunning)
-      return new CloudsOverloadedError(messages.tooManyRun(maxRunning));
+    if (this.#running.size >= this.limits.maxRunning) return this.#tooManyRun();
     if (!registration.isFull) return undefined;
     return new CloudsOverloadedError(messages.refusedByNode(service, registration.running));
+  }
+
+  #tooManyRun(): CloudsError {
+    const error = new CloudsOverloadedError(messages.tooManyRun(this.limits.maxRunning));
+    this.reporter.refusedAsFull(error);
+    return error;
   }
 
   #refuseAll(from: string, service: string, frames: readonly RequestFrame[]): void {

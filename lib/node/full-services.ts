@@ -40,17 +40,17 @@ export class FullServices implements RoomListener {
 
   /** The call has found no room, or others wait already. */
   add(call: Call): void {
-    let service = this.#services.get(call.service);
-    if (service === undefined) {
-      service = new FullService(this.send);
-      this.#services.set(call.service, service);
-    }
-    if (service.add(call)) this.#size++;
+    if (this.#serviceOf(call).add(call)) this.#size++;
+  }
+
+  /** The node that had been picked for the call has refused it. */
+  addRefused(call: Call): void {
+    if (this.#serviceOf(call).addRefused(call)) this.#size++;
   }
 
   /** A call of the service is over. Unless its node tells whose turn it is, there is room for one. */
   onAnswered({ service, isWaitedBehind }: Call): void {
-    if (!isWaitedBehind) this.#services.get(service)?.sendNext();
+    this.#services.get(service)?.onAnswered(isWaitedBehind);
   }
 
   /** Whoever has no call that waits has left the line, and passed on its turn. */
@@ -73,6 +73,14 @@ export class FullServices implements RoomListener {
     if (this.#remove(call) && !this.has(call.service)) call.path.leaveLine(call.service);
   }
 
+  #serviceOf({ service: name }: Call): FullService {
+    const known = this.#services.get(name);
+    if (known !== undefined) return known;
+    const service = new FullService(this.send);
+    this.#services.set(name, service);
+    return service;
+  }
+
   /** Returns whether it was here. */
   #remove(call: Call): boolean {
     const service = this.#services.get(call.service);
@@ -88,9 +96,13 @@ export class FullServices implements RoomListener {
 class FullService {
   /** Oldest first; those that are on their way keep their place. */
   readonly #calls = new Set<Call>();
+  /** Those that had got room, as it seemed. They come before all others. */
+  readonly #refused = new Set<Call>();
   readonly #sent = new Set<Call>();
   /** Of those that are on their way, which were sent to find out whether there is room. */
   readonly #probes = new Set<Call>();
+  /** Nodes without a `capacity` are picked whatever they have to do: that a call has one says nothing then. */
+  #doNodesRefuse = false;
   #pauseMs = FIRST_PAUSE_MS;
   #timer: NodeJS.Timeout;
 
@@ -99,45 +111,67 @@ class FullService {
   }
 
   get size(): number {
-    return this.#calls.size;
+    return this.#calls.size + this.#refused.size;
   }
 
   has(call: Call): boolean {
-    return this.#calls.has(call);
+    return this.#calls.has(call) || this.#refused.has(call);
   }
 
   /** Returns whether it is new here. */
   add(call: Call): boolean {
     this.#sent.delete(call);
-    if (this.#probes.delete(call)) {
-      this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
-    }
+    if (this.#probes.delete(call)) this.#slowDown();
     if (this.has(call)) return false;
     this.#calls.add(call);
     return true;
   }
 
+  /** The same. */
+  addRefused(call: Call): boolean {
+    this.#doNodesRefuse = true;
+    this.#sent.delete(call);
+    this.#probes.delete(call);
+    this.#slowDown();
+    if (this.has(call)) return false;
+    this.#refused.add(call);
+    return true;
+  }
+
   onPlaced(call: Call): void {
-    if (!this.#probes.has(call)) return;
+    if (!this.#probes.has(call) || this.#doNodesRefuse) return;
     this.#pauseMs = FIRST_PAUSE_MS;
     for (let i = 0; i < AFTER_SUCCESS; i++) this.#probe();
+  }
+
+  onAnswered(isWaitedBehind: boolean): void {
+    this.#doNodesRefuse = false;
+    if (!isWaitedBehind) this.sendNext();
   }
 
   remove(call: Call): boolean {
     this.#sent.delete(call);
     this.#probes.delete(call);
-    return this.#calls.delete(call);
+    return this.#refused.delete(call) || this.#calls.delete(call);
   }
 
   /** Sends the first that waits, and returns it. */
   sendNext(): Call | undefined {
-    for (const call of this.#calls) {
+    return this.#sendFirst(this.#refused) ?? this.#sendFirst(this.#calls);
+  }
+
+  #sendFirst(calls: ReadonlySet<Call>): Call | undefined {
+    for (const call of calls) {
       if (this.#sent.has(call)) continue;
       this.#sent.add(call);
       this.send(call);
       return call;
     }
     return undefined;
+  }
+
+  #slowDown(): void {
+    this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
   }
 
   close(): void {

@@ -78,6 +78,7 @@ export class CloudsNode {
     const reporter = {
       dropped: this.#drops.add.bind(this.#drops),
       eventDropped: this.#drops.addEvent.bind(this.#drops),
+      refusedAsFull: this.#drops.addRefusal.bind(this.#drops),
       error: (error: Error) => this.#tell('warning', error.message),
     };
     const describe = () => this.#describe();

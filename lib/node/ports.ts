@@ -65,6 +65,8 @@ export interface Reporter {
   dropped(reason: DropReason, bytes: number, from?: string): void;
   /** A one-way request of the caller `from` was not run, for this reason: nobody waits for an answer that could say so. */
   eventDropped(reason: CloudsError, from: string): void;
+  /** A request was refused, as the node has as many as it may. */
+  refusedAsFull(reason: CloudsError): void;
   /** Something failed that the transport goes on without. */
   error(error: Error): void;
 }

@@ -1,7 +1,7 @@
 #!lua
 --[[
 Purpose: gives each request of a batch to the node with the most free capacity, takes the points and
-         publishes, in one atomic step. A batch runs once, however often it is sent (the fence).
+         publishes, in one atomic step. Who has lost the answer can ask for it (the fence).
 
 KEYS[1]  set of the service
 KEYS[2]  fence of the caller
@@ -33,7 +33,8 @@ on a connection that is gone does not run when Redis has lost the fence, and wit
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.
-         "<ms>|@<epoch>": the fence has this epoch, and not the one that was named. The batch has not run, and never will.
+         "<ms>|@<epoch>": the fence has this epoch, and not the one that was named. A batch that was sent once has not run,
+         and never will.
 Errors   STALE: a later batch has taken this one's slot, or Redis refused a part of it; whether this one ran is not known.
          LOST: asked about a batch of another epoch: Redis has lost the fence that was there. The same.
 ]]
@@ -55,6 +56,7 @@ local isWaiting = ARGV[11] == '1'
 
 local slot = sequence % tonumber(ARGV[2])
 local kept, epoch = unpack(redis.call('HMGET', fence, slot, 'epoch'))
+if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
 if kept then
   local keptSequence, keptAnswer = string.match(kept, '^(%d+):(.*)$')
   keptSequence = tonumber(keptSequence)
@@ -68,10 +70,11 @@ local isQuestion = count == 0 and ARGV[9] == ''
 
 -- One that goes without an answer is told when it is asked for.
 local function bounce()
-  epoch = epoch or clock[1] .. '.' .. clock[2]
+  local isNew = not epoch
+  if isNew then epoch = clock[1] .. '.' .. clock[2] end
   local text = nowMs .. '|@' .. epoch
   redis.call('HSET', fence, 'epoch', epoch, slot, ARGV[1] .. ':' .. text)
-  redis.call('PEXPIRE', fence, NEW_FENCE_MS)
+  if isNew then redis.call('PEXPIRE', fence, NEW_FENCE_MS) end
   return text
 end
 
@@ -82,7 +85,6 @@ end
 
 -- Before anything is sent: where a right is missing, nothing has run, and nothing runs that is not known to.
 redis.call('HSET', fence, slot, ARGV[1] .. ':')
-if ARGV[3] ~= '0' then redis.call('PEXPIRE', fence, ARGV[3]) end
 
 local function answer(runs)
   local text = nowMs .. '|' .. runs

@@ -43,7 +43,12 @@ export class Target {
     const dropped = (reason: DropReason) => {
       this.drops[reason] = (this.drops[reason] ?? 0) + 1;
     };
-    const reporter = { dropped, eventDropped: () => {}, error: () => {} };
+    const reporter = {
+      dropped,
+      eventDropped: () => {},
+      refusedAsFull: () => {},
+      error: () => {},
+    };
     this.#partition = new Partition(
       'target',
       this.#options,

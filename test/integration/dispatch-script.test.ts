@@ -515,6 +515,24 @@ describe('the dispatch script', () => {
       expect(ttlMs).toBeLessThanOrEqual(600_000);
     });
 
+    it('lives on with a question, whatever that is answered, and with a batch that comes back', async () => {
+      const caller = 'long';
+      const key = cloud.keys.fence(caller);
+      await dispatch(cloud, { caller, sequence: 1, ttlMs: 50_000, frames: frames(1) });
+      const runs = [
+        { sequence: 1 },
+        { sequence: 2, epoch: 'other' },
+        { sequence: 3, epoch: 'other', frames: frames(3) },
+      ];
+      for (const run of runs) {
+        await cloud.admin.pexpire(key, 10_000);
+        await dispatch(cloud, { caller, ttlMs: 50_000, ...run }).catch(() => undefined);
+        expect(await cloud.admin.pttl(key)).toBeGreaterThan(40_000);
+      }
+      await dispatch(cloud, { caller, sequence: 4, ttlMs: 0, epoch: 'other', frames: frames(4) });
+      expect(await cloud.admin.pttl(key)).toBeLessThanOrEqual(50_000);
+    });
+
     it('refuses a batch without requests that is too late', async () => {
       await members({ 'a.1': 10 });
       const run = (sequence: number, ...ids: number[]) =>

@@ -77,12 +77,21 @@ describe('what was under way for long on a connection that is gone', () => {
       'its caller has lost its fence and not noticed yet',
       (caller) => cloud.admin.del(cloud.keys.fence(caller.id)),
     ],
+    ['Redis was flushed', () => cloud.admin.flushall()],
   ])('does not run any more when %s', { timeout: 30_000 }, async (_what, act) => {
     const runs = await runsOfTwo();
-    await act(await stranded());
+    const caller = await stranded();
+    await act(caller);
 
     await proxy!.deliver();
 
+    const cameBack = async () =>
+      (await cloud.admin.hvals(cloud.keys.fence(caller.id))).some((kept) =>
+        /^\d+:\d+\|@/.test(kept),
+      );
+    await until('what was stranded has come back', cameBack);
+
+    await until('both nodes are there', async () => (await cloud.members('work')).length === 2);
     // Either node has then run all that came before.
     const other = await cloud.connected();
     for (const key of [10, 11, 12, 13]) await other.send('work', key);

@@ -93,7 +93,10 @@ describe('options that are given', () => {
       signing: { keys: ['k'.repeat(32)], isRequired: false },
       group: 'mail',
     });
-    expect(parseOptions({ capacity: 2 ** 20 }).capacity).toBe(2 ** 20);
+    expect(parseOptions({ capacity: 2 ** 20 })).toMatchObject({
+      capacity: 2 ** 20,
+      maxRunning: 2 ** 20,
+    });
   });
 
   it.each(['redis://127.0.0.1', 'rediss://user:secret@a.example:6380/4', 'redis://[::1]:6379/0'])(

@@ -807,6 +807,50 @@ describe('a service whose nodes are all full, for calls that wait', () => {
     caller.cancel(call);
   });
 
+  describe('and that refuse what they are given', () => {
+    const refused = { code: CloudsErrorCode.OVERLOADED, message: 'full', retryable: true };
+
+    it('are not stormed, however many calls wait', async () => {
+      const {
+        caller,
+        path,
+        call: first,
+        start,
+        place,
+        reply,
+      } = setUp({ ...waiting, timeoutMs: 60_000 });
+      const calls = [first, ...Array.from({ length: 1000 }, () => start().call)];
+      let sent = 0;
+      path.dispatch = (call) => {
+        sent++;
+        queueMicrotask(() => {
+          place(call);
+          reply(call, ReplyKind.REFUSAL, refused);
+        });
+      };
+      for (const call of calls) caller.onUnplaced(call, 1, 'overloaded');
+      await pass(10_000);
+      expect(sent).toBeGreaterThan(10_000 / LONGEST_PAUSE_MS);
+      expect(sent).toBeLessThan(10_000 / 100);
+      caller.close();
+    });
+
+    it('are given them in their order all the same', async () => {
+      const { caller, path, call: first, start, place, reply } = setUp(waiting);
+      const [second, third] = [start().call, start().call];
+      for (const call of [first, second, third]) caller.onUnplaced(call, 1, 'overloaded');
+      path.dispatched.length = 0;
+      caller.full.onTurn('sum');
+      place(first);
+      reply(first, ReplyKind.REFUSAL, refused);
+      caller.full.onTurn('sum');
+      caller.full.onTurn('sum');
+      expect(path.dispatched).toEqual([first, first, second]);
+      caller.close();
+      await pass(0);
+    });
+  });
+
   it('takes them in their order, one for a reply before they waited and for each turn, and new ones after them', () => {
     const { caller, path, call: first, start, place, reply } = setUp(waiting);
     place(first);

@@ -475,6 +475,22 @@ describe('a fence that Redis has lost', () => {
     expect(callsOf(listener.placed)).toEqual([quiet, loud]);
   });
 
+  it('ends the trust in all services when that is found out by a question', async () => {
+    const { add, addOne, sent, earnTrust, isQuiet } = await setUpTrusted();
+    await earnTrust('node.1', 'product');
+    addOne();
+    await sent();
+    await pass(LATE_MS / 2);
+    add(1, { service: 'product' });
+    await sent();
+    await pass(LATE_MS / 2);
+    only((await sent()).loud).refuse('LOST the fence is not that of this batch');
+    await turn();
+    // Not only when it is late.
+    expect(only((await sent()).loud).keys[0]).toBe('t:S:product');
+    expect(await isQuiet({ service: 'product' })).toBe(false);
+  });
+
   it('may have expired while nothing was sent: the next batch has an answer', async () => {
     const { isQuiet, addOne, sent } = await setUpTrusted();
     await pass(8 * MINUTE);

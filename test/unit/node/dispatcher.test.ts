@@ -269,7 +269,11 @@ describe('the epoch of the fence', () => {
   });
 
   it('is forgotten when the dispatcher is closed, as its fence is deleted', async () => {
-    const { dispatcher, add, sent } = setUp();
+    const { redis, dispatcher, add, sent } = setUp();
+    redis.canBeQuiet = true;
+    add();
+    placeAll(only(await sent()));
+    await turn();
     dispatcher.close();
     dispatcher.resume();
     add();

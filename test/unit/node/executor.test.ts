@@ -65,6 +65,7 @@ function setUp({ handler, capacity, maxRunning = 1000 }: Setting = {}) {
   const registry = new Registry();
   const requests: IncomingRequest[] = [];
   const dropped: [code: string, from: string][] = [];
+  const full: string[] = [];
   const executor: Executor = new Executor(
     registry,
     new Outbox(
@@ -81,7 +82,10 @@ function setUp({ handler, capacity, maxRunning = 1000 }: Setting = {}) {
     ),
     clock,
     { maxPayloadBytes: MAX_PAYLOAD, maxRunning },
-    { eventDropped: ({ code }, from) => void dropped.push([code, from]) },
+    {
+      eventDropped: ({ code }, from) => void dropped.push([code, from]),
+      refusedAsFull: ({ code }) => void full.push(code),
+    },
   );
   const handle: RequestHandler = (request) => {
     requests.push(request);
@@ -130,6 +134,7 @@ function setUp({ handler, capacity, maxRunning = 1000 }: Setting = {}) {
       .map((message) => (message.kind === 'r' ? message.frames.length : 0));
   return {
     dropped,
+    full,
     leftAtOnce,
     redis,
     keeper,
@@ -463,12 +468,13 @@ describe('a request that is not run', () => {
   });
 
   it('is one that comes when as many run as may, of whatever service', async () => {
-    const { executor, requests, arrive, sent } = setUp({ maxRunning: 2 });
+    const { executor, full, requests, arrive, sent } = setUp({ maxRunning: 2 });
     arrive([{ id: 'a' }, { id: 'b' }, { id: 'c' }]);
     const refused = (await sent()).replies;
     expect(refused).toMatchObject([{ id: 'c', value: { code: CloudsErrorCode.OVERLOADED } }]);
     expect(JSON.stringify(refused)).toContain('maxRunning');
     expect([requests.length, executor.running]).toEqual([2, 2]);
+    expect(full).toEqual(['CLOUDS_OVERLOADED']);
     requests[0]!.end();
     arrive([{ id: 'd' }]);
     expect(requests).toHaveLength(3);

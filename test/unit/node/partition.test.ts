@@ -28,6 +28,7 @@ function setUp() {
   const reporter = {
     dropped: (reason: DropReason) => void dropped.push(reason),
     eventDropped: () => undefined,
+    refusedAsFull: () => undefined,
     error: () => undefined,
   };
   const describeNode = () => ({ pid: 1 });

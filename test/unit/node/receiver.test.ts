@@ -19,6 +19,7 @@ function setUp() {
   const reporter = {
     dropped: (reason: DropReason) => void dropped.push(reason),
     eventDropped: () => undefined,
+    refusedAsFull: () => undefined,
     error: () => undefined,
   };
   const nobody = {} as Outbox;
