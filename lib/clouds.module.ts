@@ -34,7 +34,7 @@ export type CloudsModuleAsyncOptions = typeof configurable.ASYNC_OPTIONS_TYPE;
 
 function createNode(options: CloudsTransportOptions): CloudsNode {
   const node = new CloudsNode(splitOptions(options).node, { makesCalls: false });
-  logFor(node, new Logger(CloudsModule.name));
+  logFor(node, new Logger('CloudsModule'));
   return node;
 }
 
@@ -76,10 +76,15 @@ class CloudsCoreModule
  */
 @Module({})
 export class CloudsModule implements OnModuleDestroy {
+  /**
+   * With these options, or with the defaults. The application does not start if they are wrong.
+   * @throws CloudsBadOptionsError when the application is made.
+   */
   static forRoot(options: CloudsModuleOptions = {}): DynamicModule {
     return wrap(CloudsCoreModule.forRoot(options));
   }
 
+  /** The same with options from a factory, or from a class with `createCloudsOptions()`. */
   static forRootAsync(options: CloudsModuleAsyncOptions): DynamicModule {
     return wrap(CloudsCoreModule.forRootAsync(options));
   }

@@ -29,9 +29,12 @@ export type Listener = (data: never, callback: Answer) => unknown;
 export class LocalService {
   readonly #listeners = new Map<string, Listener>();
 
-  constructor(readonly name: string) {}
+  constructor(
+    /** That of the service. */
+    readonly name: string,
+  ) {}
 
-  /** @throws CloudsBadOptionsError if the event has a listener. */
+  /** Serves an event of the service. @throws CloudsBadOptionsError if the event has a listener. */
   on(event: string, listener: Listener): this {
     if (this.#listeners.has(event)) {
       throw new CloudsBadOptionsError(messages.alreadyListening(this.name, event));
@@ -40,6 +43,7 @@ export class LocalService {
     return this;
   }
 
+  /** Takes the listener of the event away, if it has one. */
   off(event: string): this {
     this.#listeners.delete(event);
     return this;
@@ -65,6 +69,7 @@ export class LocalService {
 /** A service that some process serves. */
 export class RemoteService {
   constructor(
+    /** That of the service. */
     readonly name: string,
     private readonly node: () => CloudsNode,
   ) {}
@@ -224,14 +229,21 @@ function told<T>(promise: Promise<T>, callback?: Callback<T>): Promise<T> {
   return promise;
 }
 
+/** The one that most processes need. */
 const clouds = new Clouds();
 export default clouds;
 
 // One by one as well, so that `var clouds = require('nestjs-clouds/clouds')` works as it stands.
+/** `Clouds.connect` of the one that the module has ready. */
 export const connect = clouds.connect.bind(clouds);
+/** Its `register`. */
 export const register = clouds.register.bind(clouds);
+/** Its `unregister`. */
 export const unregister = clouds.unregister.bind(clouds);
+/** Its `clean`. */
 export const clean = clouds.clean.bind(clouds);
+/** Its `disconnect`. */
 export const disconnect = clouds.disconnect.bind(clouds);
+/** Its `require`. */
 const requireService = clouds.require.bind(clouds);
 export { requireService as require };

@@ -11,6 +11,7 @@ export {
   CloudsDisconnectedError,
   CloudsError,
   CloudsErrorCode,
+  type CloudsErrorOptions,
   CloudsExpiredError,
   CloudsNodeLostError,
   CloudsNoNodeError,

@@ -26,8 +26,10 @@ export const CloudsErrorCode = {
   UNSERIALIZABLE: 'CLOUDS_UNSERIALIZABLE',
 } as const;
 
+/** One of them. */
 export type CloudsErrorCode = (typeof CloudsErrorCode)[keyof typeof CloudsErrorCode];
 
+/** What an error says beside its text. */
 export interface CloudsErrorOptions {
   /** The error underneath, where there is one. */
   cause?: unknown;
@@ -39,14 +41,16 @@ export interface CloudsErrorOptions {
 
 /** The base of all errors of this package. */
 export class CloudsError extends Error {
+  /** What has happened, for programs. */
   readonly code: CloudsErrorCode;
+  /** Facts about it, for programs; `{}` if there are none. Always JSON. */
   readonly details: Readonly<Record<string, unknown>>;
   /** Id of the node that raised the error; undefined when this process did. */
   readonly node: string | undefined;
 
   constructor(code: CloudsErrorCode, message: string, options: CloudsErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = new.target.name;
+    this.name = nameOf(code);
     this.code = code;
     this.details = options.details ?? {};
     this.node = options.node;
@@ -56,6 +60,12 @@ export class CloudsError extends Error {
   get retryable(): boolean {
     return RETRYABLE.has(this.code);
   }
+}
+
+/** `CloudsNodeLostError` of `CLOUDS_NODE_LOST`. Not that of the class, which a bundler may shorten. */
+function nameOf(code: CloudsErrorCode): string {
+  const words = code.toLowerCase().split('_');
+  return `${words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')}Error`;
 }
 
 const RETRYABLE: ReadonlySet<CloudsErrorCode> = new Set([

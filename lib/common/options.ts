@@ -104,27 +104,45 @@ export interface CloudsOptions {
 
 /** Signing with its default filled in. */
 export interface ResolvedSigning {
+  /** `signing.keys`. */
   readonly keys: readonly string[];
+  /** `signing.required`. */
   readonly isRequired: boolean;
 }
 
 /** Options with every default filled in and every rule checked. */
 export interface ResolvedOptions {
+  /** Where Redis is, as given. */
   readonly redis: Readonly<Omit<CloudsRedisOptions, 'prefix'>>;
+  /** Before every key and channel. */
   readonly prefix: string;
+  /** `service.callbackTimeout`. */
   readonly timeoutMs: number;
+  /** `service.attempts`. */
   readonly attempts: number;
+  /** `service.noNodeGrace`. */
   readonly noNodeGraceMs: number;
+  /** `service.cleanInterval`. */
   readonly cleanIntervalMs: number;
+  /** `service.maxWaiting`. */
   readonly maxWaiting: number;
+  /** `service.whenFull`. */
   readonly whenFull: WhenFull;
+  /** `baseScore`. */
   readonly baseScore: number;
+  /** `capacity`; undefined for no limit. */
   readonly capacity: number | undefined;
+  /** `maxRunning`. */
   readonly maxRunning: number;
+  /** `heartbeatInterval`. */
   readonly heartbeatMs: number;
+  /** `drainTimeout`. */
   readonly drainMs: number;
+  /** `maxPayload`. */
   readonly maxPayloadBytes: number;
+  /** `connectTimeout`. */
   readonly connectMs: number;
+  /** `signing`; undefined for none. */
   readonly signing: ResolvedSigning | undefined;
   /** '' is that of all who name none. */
   readonly group: string;

@@ -54,7 +54,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     this.packets = ClientPackets.of(given);
     this.ownsNode = own !== undefined;
     this.node = own ? new CloudsNode(own.node) : (nodeOrOptions as CloudsNode);
-    if (this.ownsNode) logFor(this.node, new Logger(CloudsClient.name));
+    if (this.ownsNode) logFor(this.node, new Logger('CloudsClient'));
     followStatus(this.node, (status) => this._status$.next(status));
   }
 
@@ -63,7 +63,11 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     return super.status as Observable<CloudsStatus>;
   }
 
-  /** Connects now instead of with the first call. */
+  /**
+   * Connects now instead of with the first call. To call it again is free.
+   * @throws CloudsDisconnectedError if Redis cannot be reached within `connectTimeout` (10 s by default), or refuses.
+   * @throws CloudsBadOptionsError if the server is too old.
+   */
   async connect(): Promise<void> {
     // A handler that finishes while its node closes may still make calls, and must not wait for the end of that.
     if (!this.node.isConnected) await this.node.connect();
@@ -74,6 +78,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     if (this.ownsNode) await this.node.close();
   }
 
+  /** Listens to what happens to the connection, before it is made or later: see `CloudsEventsMap`. */
   override on<E extends keyof CloudsEventsMap>(event: E, callback: CloudsEventsMap[E]): void {
     this.node.on(event, callback);
   }
@@ -91,7 +96,8 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   /**
    * Calls the service of `pattern` when it is subscribed to, on the node with the most free capacity.
-   * `data` may be a `CloudsRecord`. Unsubscribing cancels the call.
+   * `data` may be a `CloudsRecord`. Unsubscribing cancels the call. It fails with what the handler has thrown, or with a
+   * `CloudsError`: after `service.callbackTimeout` (60 s by default) with `CLOUDS_TIMEOUT`; docs/errors.md has all codes.
    */
   // `any` as in Nest: a team that changes its transport keeps its types.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
@@ -99,7 +105,10 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
     return this.call<TResult>(pattern, data, NO_OPTIONS);
   }
 
-  /** The same with up to `attempts` attempts, each on another node; -1 for no limit. */
+  /**
+   * The same with up to `attempts` attempts, each on another node while there is one; -1 for no limit, within 10 minutes.
+   * The handler may run more than once. A stream of which a value has arrived is not begun again.
+   */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   pemit<TResult = any, TInput = any>(
     attempts: number,
@@ -111,7 +120,8 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   /**
    * The values of a stream for `for await`: the node that sends them goes on as they are taken, and leaving the loop
-   * cancels the call, which is made when the first value is asked for. `data` may be a `CloudsRecord`.
+   * cancels the call, which is made when the first value is asked for. `data` may be a `CloudsRecord`. The loop throws
+   * what the call fails with: as for `send`.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   stream<TResult = any, TInput = any>(
@@ -126,7 +136,7 @@ export class CloudsClient extends ClientProxy<CloudsEventsMap> {
 
   /**
    * Sends an event to one node of every group that takes it. The Observable completes when all have it; nobody need
-   * subscribe.
+   * subscribe. It fails with a `CloudsError`, as `CLOUDS_NO_NODE` if nobody takes the event.
    */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   override emit<TResult = any, TInput = any>(pattern: unknown, data: TInput): Observable<TResult> {

@@ -2,10 +2,15 @@ import type { WhenFull } from '../common/options.js';
 import type { CallOptions } from '../node/call-options.js';
 import type { Metadata } from '../protocol/frames.js';
 
-/** Data together with how it is to be sent. Make one with `CloudsRecordBuilder`. */
+/**
+ * Data together with how it is to be sent. Make one with `CloudsRecordBuilder`. Options that are not allowed fail the call
+ * that it is given to, with `CLOUDS_BAD_OPTIONS`.
+ */
 export class CloudsRecord<TData = unknown> {
   constructor(
+    /** What the handler gets as its payload. */
     readonly data: TData,
+    /** How the call is made; what is left out comes from the options of the node. */
     readonly options: Readonly<CallOptions> = {},
   ) {}
 }
@@ -16,6 +21,7 @@ export class CloudsRecordBuilder<TData = unknown> {
 
   constructor(private data?: TData) {}
 
+  /** What the handler gets as its payload. Without any the call fails, as with every client of Nest. */
   setData(data: TData): this {
     this.data = data;
     return this;
@@ -39,13 +45,13 @@ export class CloudsRecordBuilder<TData = unknown> {
     return this;
   }
 
-  /** Strings that the handler reads with `context.getHeaders()`. */
+  /** Strings that the handler reads with `context.getHeaders()`. Default: none, or those of the request that is handled. */
   setHeaders(headers: Metadata): this {
     this.#options.headers = headers;
     return this;
   }
 
-  /** Whether an event goes to every node that takes it, instead of to one of each group. Only for `emit`. */
+  /** Whether an event goes to every node that takes it, instead of to one of each group. Only for `emit`. Default: it does not. */
   setBroadcast(isBroadcast = true): this {
     this.#options.broadcast = isBroadcast;
     return this;
@@ -57,12 +63,13 @@ export class CloudsRecordBuilder<TData = unknown> {
     return this;
   }
 
-  /** Made in a handler, the call may outlive the request that is handled: see `CallOptions.detached`. */
+  /** Made in a handler, the call may outlive the request that is handled: see `CallOptions.detached`. Default: it may not. */
   setDetached(detached = true): this {
     this.#options.detached = detached;
     return this;
   }
 
+  /** The record, which later changes of the builder do not change. */
   build(): CloudsRecord<TData> {
     return new CloudsRecord(this.data as TData, { ...this.#options });
   }

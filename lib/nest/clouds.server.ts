@@ -7,7 +7,7 @@ import { parseCapacity, parseGroup } from '../common/parse-options.js';
 import type { IncomingRequest } from '../node/incoming-request.js';
 import { CloudsNode } from '../node/node.js';
 import type { RequestHandler } from '../node/registry.js';
-import { isWildcard } from '../protocol/subscriptions.js';
+import { isWildcard, matchesWildcard } from '../protocol/subscriptions.js';
 import { CloudsContext } from './clouds.context.js';
 import { type CloudsEventsMap, type CloudsStatus, followStatus, logFor } from './clouds.events.js';
 import { teachFilterOfNest } from './coded-exceptions.js';
@@ -36,7 +36,7 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
   }
 
   override readonly transportId = CLOUDS_TRANSPORT;
-  protected override readonly logger = new Logger(CloudsServer.name);
+  protected override readonly logger = new Logger('CloudsServer');
   private readonly node: CloudsNode;
   private readonly ownsNode: boolean;
   private readonly packets: CloudsPacketOptions;
@@ -85,6 +85,15 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     super.addHandler(pattern, handler, isEventHandler, extras);
   }
 
+  /** The handler of this pattern or, for an event that has none, of a wildcard that stands for it. */
+  override getHandlerByPattern(pattern: string): MessageHandler | null {
+    const own = super.getHandlerByPattern(pattern);
+    if (own !== null) return own;
+    const isMatch = (known: string) => isWildcard(known) && matchesWildcard(known, pattern);
+    const [, handler] = [...this.messageHandlers].find(([known]) => isMatch(known)) ?? [];
+    return handler ?? null;
+  }
+
   /** Registers every handler and connects. `callback` gets the error if that fails. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     const taken: Withdrawal[] = [];
@@ -103,12 +112,16 @@ export class CloudsServer extends Server<CloudsEventsMap> implements CustomTrans
     callback();
   }
 
-  /** Leaves all services, finishes what runs, and disconnects. */
+  /**
+   * Leaves all services, finishes what runs, for at most `drainTimeout` (10 s by default), and disconnects. One that shares
+   * its node leaves that to the owner of the node.
+   */
   async close(): Promise<void> {
     if (this.ownsNode) await this.node.close();
     else await this.node.leave();
   }
 
+  /** Listens to what happens to the connection, before `listen()` or later: see `CloudsEventsMap`. */
   override on<E extends keyof CloudsEventsMap>(event: E, callback: CloudsEventsMap[E]): void {
     this.node.on(event, callback);
   }

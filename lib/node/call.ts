@@ -37,8 +37,11 @@ export interface CallPath {
 export interface ReplySink {
   /** @internal Whether values count as consumed when the sink says so, and not when `value` returns. */
   readonly isPulled?: boolean;
+  /** One value has arrived. `isLast`: it is the only one, or the last, and `end` is not called. */
   value(value: unknown, isLast: boolean): void;
+  /** The call has ended without another value. */
   end(): void;
+  /** The call has failed, with a CloudsError or with what the handler threw. Nothing comes after it. */
   error(error: unknown): void;
 }
 

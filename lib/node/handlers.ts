@@ -15,7 +15,10 @@ export interface ValueSink extends Room {
 /** Whether a caller has room for another value. */
 export type Room = Pick<IncomingRequest, 'isWritable' | 'whenWritable'>;
 
-/** Serves a request by what it returns or throws. */
+/**
+ * Serves a request by what it returns: a value, a promise of one, or an async iterable, whose values make a stream. What it
+ * throws fails the call.
+ */
 export type ServiceHandler = (data: never, request: IncomingRequest) => unknown;
 
 /** Makes a handler that settles its request of a function that returns the reply. */

@@ -30,8 +30,10 @@ export interface Origin {
  * a cancel, goes nowhere.
  */
 export class IncomingRequest {
+  /** Of the call; the same in all of its attempts. */
   readonly id: string;
   /** @internal */ readonly count: PointCount;
+  /** What the caller has sent. */
   readonly data: unknown;
   /** The name of the service; of an event its own, although the handler may be that of a wildcard. */
   readonly service: string;
@@ -39,6 +41,7 @@ export class IncomingRequest {
   metadata: Metadata | undefined;
   /** From 1; how many nodes, with this one, the caller has tried. */
   readonly attempt: number;
+  /** Whether nobody waits for an answer. */
   readonly isOneWay: boolean;
   /** When the caller stops waiting, as `Date.now()` would give it. */
   readonly deadline: number;
@@ -50,6 +53,7 @@ export class IncomingRequest {
   stream: OutgoingStream | undefined;
   /** @internal Whether the handler has said its last word; values before it may still wait for room. */
   isEnded = false;
+  /** Whether the handler is done with it, and all that it has said is on its way. */
   isSettled = false;
   /** @internal Whether the caller, having cancelled the request, has come back for its answer. */
   isRepeated = false;
@@ -94,6 +98,7 @@ export class IncomingRequest {
     return this.from === caller || this.callerId === nodeIdOf(caller);
   }
 
+  /** Whether nobody waits for the answer any more, or the node has had to stop. */
   get isCancelled(): boolean {
     return this.#cancelReason !== undefined;
   }

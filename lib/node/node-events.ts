@@ -14,8 +14,11 @@ export interface CloudsNodeEvents {
   warning: [message: string];
 }
 
+/** What a node is doing at this moment; the numbers count from the making of the node. */
 export interface CloudsNodeStats {
+  /** That of the node. */
   readonly id: string;
+  /** Whether there is a connection and the node is in its services. */
   readonly isConnected: boolean;
   /** Calls that this node made and that are not answered yet. */
   readonly inFlight: number;

@@ -31,6 +31,7 @@ import { type OpenedStream, ValueStream } from './value-stream.js';
 /** How long `close()` waits for one-way calls to reach Redis. */
 const FLUSH_MS = 1 * SECOND;
 
+/** How a node takes events. */
 export interface SubscribeOptions {
   /** Each event goes to one node of every group. Default: the option `group` of the node. */
   group?: string;
@@ -38,6 +39,7 @@ export interface SubscribeOptions {
   capacity?: number;
 }
 
+/** How a node serves. */
 export interface RegisterOptions {
   /** How many calls of this service the node runs at once. Default: the option `capacity` of the node. */
   capacity?: number;
@@ -52,8 +54,10 @@ export interface RegisterOptions {
 export class CloudsNode {
   /** Unique for the life of this object. */
   readonly id = randomId();
+  /** The options that it was made with, with every default filled in. Keys of `signing` are among them. */
   readonly options: ResolvedOptions;
-  readonly #events = new EventEmitter<CloudsNodeEvents>();
+  /** Every client and server of the node listens, and applications may have many. */
+  readonly #events = new EventEmitter<CloudsNodeEvents>().setMaxListeners(0);
   readonly #link: Link;
   readonly #caller: Caller;
   readonly #partitions: readonly Partition[];
@@ -179,7 +183,7 @@ export class CloudsNode {
     return this.serve(service, toRequestHandler(handler), options);
   }
 
-  /** Serves `service` with a handler that settles each request itself. See `IncomingRequest`. */
+  /** Serves `service` with a handler that settles each request itself: see `IncomingRequest`. Throws what `register()` throws. */
   async serve(
     service: string,
     handler: RequestHandler,
@@ -199,7 +203,7 @@ export class CloudsNode {
     return this.serveEvents(pattern, toRequestHandler(handler), options);
   }
 
-  /** The same with a handler that settles each request itself. See `IncomingRequest`. */
+  /** The same with a handler that settles each request itself: see `IncomingRequest`. Throws what `subscribe()` throws. */
   async serveEvents(
     pattern: string,
     handler: RequestHandler,
@@ -216,7 +220,7 @@ export class CloudsNode {
     return this.#serving.serve(service, handler, capacity, () => this.connect());
   }
 
-  /** Stops serving `service`. Resolves when no more requests for it can arrive; what arrived still runs. */
+  /** Stops serving `service`. Resolves when no more requests for it can arrive; what arrived still runs. Never rejects. */
   unregister(service: string): Promise<void> {
     return this.#serving.unregister(service);
   }
@@ -236,7 +240,7 @@ export class CloudsNode {
 
   /**
    * Calls `service`, by default with one attempt, and resolves to its result. Of a stream it is the last value.
-   * Rejects with a CloudsError, or with what the handler threw.
+   * Rejects with a CloudsError, of which docs/errors.md has all codes, or with what the handler threw.
    */
   send<T = unknown>(
     service: string,
@@ -248,7 +252,10 @@ export class CloudsNode {
     }) as Promise<T>;
   }
 
-  /** Calls `service` with up to `attempts` attempts, each on another node; -1 for no limit. */
+  /**
+   * Calls `service` with up to `attempts` attempts, each on another node while there is one; -1 for no limit. The handler
+   * may run more than once. Rejects as `send` does.
+   */
   pemit<T = unknown>(
     attempts: number,
     service: string,
@@ -269,14 +276,14 @@ export class CloudsNode {
     }) as Promise<void>;
   }
 
-  /** Sends `data` one-way. Resolves when one node has it in its inbox. */
+  /** Sends `data` one-way. Resolves when one node has it in its inbox, and rejects with a CloudsError if none has. */
   emit(service: string, data?: unknown, options: CallOptions = NO_OPTIONS): Promise<void> {
     return new Promise<unknown>((resolve, reject) => {
       this.#outgoing.request(service, data, options, true, new PromiseSink(resolve, reject));
     }) as Promise<void>;
   }
 
-  /** The same as `send` for those who want every value. Returns a function that cancels the call. */
+  /** The same as `send` for those who want every value; all errors go to the sink. Returns a function that cancels the call. */
   request(service: string, data: unknown, options: CallOptions, sink: ReplySink): () => void {
     return this.#outgoing.request(service, data, options, false, sink);
   }
@@ -304,7 +311,10 @@ export class CloudsNode {
     return this.#outgoing.stream(service, data, options, sink);
   }
 
-  /** Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went. */
+  /**
+   * Takes nodes that are gone out of all services under the prefix. Resolves to how many memberships went.
+   * @throws CloudsDisconnectedError if Redis cannot be reached, or refuses.
+   */
   async clean(): Promise<number> {
     await this.connect();
     try {

@@ -39,6 +39,7 @@ export type ReplyKind = (typeof ReplyKind)[keyof typeof ReplyKind];
 /** The attempt number of a request that wants no reply. */
 export const ONE_WAY = 0;
 
+/** Headers: strings that travel with a request beside its data. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** What stands for no metadata. */

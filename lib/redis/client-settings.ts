@@ -58,11 +58,12 @@ export function clientSettings(options: CloudsRedisOptions): RedisOptions {
     // A failed SUBSCRIBE of ioredis's own would be an unhandled rejection, and leave us deaf. Stays when that
     // is mended: each connection has an inbox of its own, and the last one must not be heard any more.
     autoResubscribe: false,
-    // With these two, a cut rejects what was out at once: we resend it ourselves, under the fence. By default
+    // With these two, a cut rejects what was out at once: we ask Redis what has become of it. By default
     // ioredis resends it, and without `autoResendUnfulfilledCommands` it never settles. The first can go when
-    // that option rejects.
+    // that option rejects; the second stays, as what waits for a connection is the dispatcher's.
     maxRetriesPerRequest: 0,
     enableOfflineQueue: false,
+    // Stays: we write once per turn by ourselves, and it would keep one pipeline out at a time.
     enableAutoPipelining: false,
     // No `socketTimeout`, which runs only while an answer is due: a deaf inbox is found by the heartbeat.
   };

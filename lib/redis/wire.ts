@@ -31,7 +31,10 @@ export function writeQuietly(sink: Sink, commands: readonly Command[]): void {
   }
 }
 
-/** A command for the driver, whose own join all of their arguments, and keep them in their errors. */
+/**
+ * A command for the driver, whose own join all of their arguments, and keep them in their errors. Stays when that is mended:
+ * what is long is written without a copy.
+ */
 export class PiecewiseCommand extends RedisCommand {
   readonly #command: Command;
 

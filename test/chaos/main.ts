@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Fault } from './faults.js';
@@ -94,6 +95,16 @@ async function runSeed<R extends RedisServer>(
   return result;
 }
 
+/** Undefined for who has the sources without their history. */
+function revision(): string | undefined {
+  try {
+    const args = ['describe', '--always', '--dirty'];
+    return execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
 async function main(): Promise<void> {
   if (flags.help) return console.log(USAGE);
   const runs = flags.sentinel ? runsOf(SENTINEL) : runsOf(SINGLE);
@@ -112,7 +123,7 @@ async function main(): Promise<void> {
   const byFault = (a: ScenarioResult, b: ScenarioResult) =>
     (a.fault ?? '').localeCompare(b.fault ?? '');
   results.sort((a, b) => byFault(a, b) || a.seed - b.seed);
-  const report = reportOf(results, seconds());
+  const report = reportOf(results, seconds(), revision());
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   console.log(report);
   if (flags.save) writeFileSync(flags.save, `${report}\n`);

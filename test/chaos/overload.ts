@@ -1,4 +1,5 @@
 import {
+  ended,
   type Endurance,
   mean,
   openWorld,
@@ -36,6 +37,8 @@ const BACK_SHARE = 0.9;
 const LONGEST_AFTER_MS = 500;
 /** Of what the nodes can do they do so much when they are asked for too much: callers and Redis have the same cores. */
 const LEAST_DONE = 2 / 3;
+/** Of the calls that were not refused. */
+const MOST_LATE = 0.01;
 const MOST_REDIS_GROWTH_MIB = 100;
 
 /** What calls may end with when there are too many. */
@@ -166,11 +169,19 @@ function judgeLoad({ isHeldBack, possible, before, during }: OverloadSamples): s
   // Who waits in a handler for a connection does so until its caller gives up, which is when it gets one.
   if (isHeldBack && !(done >= LEAST_DONE))
     failures.push(`the nodes did only ${Math.round(100 * done)} % of what they can`);
+  const late = lateShare(outcomes);
+  if (isHeldBack && !(late <= MOST_LATE))
+    failures.push(`${(100 * late).toFixed(1)} % of what was not refused was not answered in time`);
   const wrong = unforeseen(outcomes, ENDS);
   if (wrong !== undefined) failures.push(`calls ended with ${wrong}`);
   const early = unforeseen(before.outcomes, ['ok']);
   if (early !== undefined) failures.push(`before it: ${early}`);
   return failures;
+}
+
+function lateShare(outcomes: Readonly<Record<string, number>>): number {
+  const { CLOUDS_OVERLOADED: refused = 0, CLOUDS_TIMEOUT = 0, CLOUDS_EXPIRED = 0 } = outcomes;
+  return (CLOUDS_TIMEOUT + CLOUDS_EXPIRED) / (ended(outcomes) - refused);
 }
 
 function judgeMemory({ before, during }: OverloadSamples): string[] {

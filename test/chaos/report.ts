@@ -4,12 +4,17 @@ import { total } from './total.js';
 
 const MAX_SHOWN = 5;
 
-/** All results together, for people. */
-export function reportOf(results: readonly ScenarioResult[], seconds: number): string {
+/** All results together, for people. `revision`: of the sources, if that is known. */
+export function reportOf(
+  results: readonly ScenarioResult[],
+  seconds: number,
+  revision?: string,
+): string {
   const calls = sum(results, (one) => one.calls);
   const violations = sum(results, (one) => one.violations.length);
   const failures = sum(results, (one) => one.failures.length);
   const lines = [
+    ...(revision === undefined ? [] : [`revision     ${revision}`]),
     `seeds        ${seedsOf(results)}`,
     `time         ${Math.round(seconds)} s`,
     `calls        ${calls}`,

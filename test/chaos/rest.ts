@@ -1,5 +1,5 @@
 import { failedCalls } from './failed-calls.js';
-import type { HistoryEvent } from './history.js';
+import type { HistoryEvent, Sent } from './history.js';
 import type { Report } from './programs/messages.js';
 
 /** What is in Redis of one service, and what should be. */
@@ -41,6 +41,8 @@ export interface Span {
 /** A machine that has too much to do lets some calls wait for too long, at one end or the other. */
 const TOO_LATE = ['CLOUDS_TIMEOUT', 'CLOUDS_EXPIRED'] as const;
 const MOST_TIMED_OUT = 0.2;
+/** Of a kind of which there are few calls. */
+const FEW = 2;
 
 /**
  * Says which ends of the calls that were sent in a calm time show that not all is well again. Services with a capacity
@@ -51,15 +53,26 @@ export function unrecoveredIn(
   history: readonly HistoryEvent[],
   limited: ReadonlySet<string>,
 ): string[] {
-  const keys = new Set<string>();
+  const keys = new Map<Sent['kind'], Set<string>>();
   for (const event of history)
-    if (event.what === 'sent' && event.at >= from && event.at <= to) keys.add(event.key);
+    if (event.what === 'sent' && event.at >= from && event.at <= to)
+      keys.set(event.kind, (keys.get(event.kind) ?? new Set()).add(event.key));
   if (keys.size === 0) return ['not recovered: nobody calls'];
+  return [...keys].flatMap(([kind, theirs]) => unrecoveredOf(kind, theirs, history, limited));
+}
+
+function unrecoveredOf(
+  kind: Sent['kind'],
+  keys: ReadonlySet<string>,
+  history: readonly HistoryEvent[],
+  limited: ReadonlySet<string>,
+): string[] {
   const theirs = history.filter((event) => 'key' in event && keys.has(event.key));
   const ends = failedCalls(theirs, limited);
   const late = TOO_LATE.reduce((calls, end) => calls + (ends[end] ?? 0), 0);
-  if (late <= MOST_TIMED_OUT * keys.size) for (const end of TOO_LATE) delete ends[end];
+  if (late <= Math.max(FEW, MOST_TIMED_OUT * keys.size))
+    for (const end of TOO_LATE) delete ends[end];
   return Object.entries(ends).map(
-    ([outcome, count]) => `not recovered: ${count} ${outcome} of ${keys.size} calls`,
+    ([outcome, count]) => `not recovered: ${count} ${outcome} of ${keys.size} calls (${kind})`,
   );
 }

@@ -11,13 +11,8 @@ interface Plan {
   readonly isOneByOne?: boolean;
 }
 
-/** Who has what is sent. */
-interface Takers {
-  /** The services that may refuse calls. */
-  readonly limited: ReadonlySet<string>;
-  /** Those that get what is published. */
-  readonly groups: readonly string[];
-}
+/** In a rollout all calls wait for room: none is refused. */
+const LIMITED: ReadonlySet<string> = new Set();
 
 /** Whether nothing happens but that nodes are restarted, each when the last is back. */
 export function isRollout({ faults, isOneByOne }: Plan): boolean {
@@ -28,10 +23,11 @@ export function isRollout({ faults, isOneByOne }: Plan): boolean {
 export function lossesOf(
   plan: Plan,
   history: readonly HistoryEvent[],
-  { limited, groups }: Takers,
+  /** Those that get what is published. */
+  groups: readonly string[],
 ): string[] {
   if (!isRollout(plan)) return [];
-  const calls = Object.entries(failedCalls(history, limited));
+  const calls = Object.entries(failedCalls(history, LIMITED));
   const events = Object.entries(lostEvents(history, groups));
   return [
     ...calls.map(([outcome, count]) => `calls lost in restarts: ${count} ${outcome}`),

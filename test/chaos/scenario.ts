@@ -5,6 +5,7 @@ import { Dice } from './dice.js';
 import { aftermathMs, type Fault, holdsMessages } from './faults.js';
 import { clockMs, type Held, type HistoryEvent, type Replied, type Struck } from './history.js';
 import { type Neighbours, neighboursOf, type Strike } from './neighbours.js';
+import { unpromisedEnds } from './promised.js';
 import type { RedisServer } from './redis-server.js';
 import { type Span, unrecoveredIn } from './rest.js';
 import { isRollout, lossesOf } from './rollout.js';
@@ -91,7 +92,8 @@ async function runIn<R extends RedisServer>(
         ...crashes,
         ...failures,
         ...(calm ? unrecoveredIn(calm, history, world.limited) : []),
-        ...lossesOf(plan, history, world),
+        ...lossesOf(plan, history, world.groups),
+        ...unpromisedEnds(plan.faults, history, world.limited),
       ],
       neighbours: neighboursOf(history, strikes),
       ...judge(history),

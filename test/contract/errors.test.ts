@@ -327,14 +327,15 @@ describe('a CloudsError that a handler throws of its own', () => {
       it(`arrives as one, with its details and its node: ${pattern}, ${how}`, async () => {
         const error = await (how === 'at once' ? seen(pattern) : seen(how, { pattern }));
         assert.ok(error instanceof CloudsOverloadedError);
-        const { code, message, details, node } = error;
+        const { code, message, details, node, retryable } = error;
         assert.deepEqual(
-          { code, message, details, node },
+          { code, message, details, node, retryable },
           {
             code: 'CLOUDS_OVERLOADED',
             message: 'the store is full',
             details: { sku: 'a1' },
             node: await nodeOfStock(),
+            retryable: true,
           },
         );
       });

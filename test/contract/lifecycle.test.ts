@@ -48,6 +48,18 @@ async function nodesOf(client: CloudsClient, prefix: string): Promise<number> {
   return client.unwrap<Redis>().zcard(`${prefix}S:rows`);
 }
 
+/** What the handler calls when its node has left. */
+@Controller()
+class ElsewhereController {
+  @MessagePattern('elsewhere')
+  elsewhere(row: string): string {
+    return row;
+  }
+}
+
+@Module({ controllers: [ElsewhereController] })
+class ElsewhereModule {}
+
 /** Ends the program while its handler runs, and checks that all happens in the order that handlers need. */
 async function endInOrder(
   program: Program,
@@ -55,6 +67,7 @@ async function endInOrder(
   by: string,
 ): Promise<void> {
   const client = world.client({ prefix: program.prefix });
+  await world.serve(ElsewhereModule, world.server({ prefix: program.prefix }));
   await program.said(/^ready/);
   const outcome = outcomeOf(client.send('rows', 1));
   await program.said(/^started/);

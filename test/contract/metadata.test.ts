@@ -83,6 +83,14 @@ describe('the dispatch hook', () => {
     assert.deepEqual(record.options.headers, { tenant: 'a' });
   });
 
+  it('runs once for a stream that is taken value by value, and what it attaches arrives', async () => {
+    const record = new CloudsRecordBuilder(1).setHeaders({ tenant: 'a' }).build();
+    const values: unknown[] = [];
+    for await (const value of client.stream('metadata', record)) values.push(value);
+    assert.deepEqual(values, [{ tenant: 'a', ...TRACE }]);
+    assert.equal(dispatched.length, DISPATCHES);
+  });
+
   it('runs once for an event, and what it attaches arrives', async () => {
     await outcomeOf(client.emit('told', new CloudsRecordBuilder(1).setHeaders({ a: 'b' }).build()));
     await until('it is handled', () => events.length > 0);

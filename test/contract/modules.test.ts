@@ -135,7 +135,13 @@ describe('preview mode', () => {
     assert.equal(provided, null);
     const strategy = provided ?? new CloudsServer(elsewhere);
     app.connectMicroservice<MicroserviceOptions>({ strategy });
-    await assert.rejects(async () => app.startAllMicroservices());
+    await assert.rejects(async () => app.startAllMicroservices(), /preview/i);
+    const served = await NestFactory.createMicroservice<MicroserviceOptions>(AppModule, {
+      ...QUIET,
+      preview: true,
+      strategy: new CloudsServer(elsewhere),
+    });
+    await assert.rejects(async () => served.listen(), /preview/i);
     // Those of before would be accepted before this one.
     const own = net.connect(port, '127.0.0.1');
     await once(redis, 'connection');

@@ -17,8 +17,8 @@ export interface FuzzResult {
   readonly dropped: number;
   /** Messages that made it throw, with what it threw. */
   readonly escapes: readonly { readonly text: string; readonly error: unknown }[];
-  /** MiB of heap in use after a tenth of the messages, and at the end; only with --expose-gc. */
-  readonly heapMiB: readonly [number, number];
+  /** MiB in use, with buffers, after a tenth of the messages, and at the end; only with --expose-gc. */
+  readonly memoryMiB: readonly [number, number];
 }
 
 /** Sends a node messages that were right before they were changed; with `signing` also such as are signed. */
@@ -47,16 +47,17 @@ export async function fuzz(
       }
     }
     await turn();
-    if (early === 0 && sent >= count / 10) early = heapMiB();
+    if (early === 0 && sent >= count / 10) early = memoryMiB();
     onProgress(sent + PER_TURN);
   }
   const { handled, ended, dropped } = target;
   const result = { messages: count, handled, ended, dropped, escapes };
   await target.close();
-  return { ...result, heapMiB: [early, heapMiB()] };
+  return { ...result, memoryMiB: [early, memoryMiB()] };
 }
 
-function heapMiB(): number {
+function memoryMiB(): number {
   globalThis.gc?.();
-  return process.memoryUsage().heapUsed / 2 ** 20;
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / 2 ** 20;
 }

@@ -9,7 +9,7 @@ const USAGE = `npm run fuzz -- [flags]
   --signed     all of them go to a node that looks at signatures; default a fifth
   --help       this text`;
 
-/** What the heap may grow by, from a tenth of the messages to the last. */
+/** What the memory in use may grow by, from a tenth of the messages to the last. */
 const MAX_GROWTH_MIB = 20;
 const PROGRESS_MS = 1000;
 const SIGNED_SHARE = 0.2;
@@ -43,15 +43,15 @@ async function run(what: string, count: number, signing?: CloudsSigningOptions):
   };
   const result = await fuzz(count, Number(flags.seed), onProgress, signing);
   process.stderr.write('\r');
-  const { escapes, heapMiB, ...counts } = result;
+  const { escapes, memoryMiB, ...counts } = result;
   const seconds = Math.round((performance.now() - began) / 1000);
-  const [early, late] = heapMiB;
+  const [early, late] = memoryMiB;
   console.log({
     what,
     ...counts,
     escapes: escapes.length,
     seconds,
-    heapMiB: heapMiB.map(Math.round),
+    memoryMiB: memoryMiB.map(Math.round),
   });
   for (const { text, error } of escapes) console.log(JSON.stringify(text.slice(0, 500)), error);
   if (escapes.length > 0 || late - early > MAX_GROWTH_MIB) process.exitCode = 1;

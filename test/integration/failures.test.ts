@@ -81,9 +81,13 @@ describe('when the process of a node is frozen', () => {
     const [frozen, caller] = await Promise.all([cloud.child(FAST_BEAT), settledCaller(1000)]);
     frozen.pause();
 
+    const began = performance.now();
     expect(await outcome(caller.send('work', { key: 'late' }, { timeout: 300 }))).toBe(
       'CLOUDS_TIMEOUT',
     );
+    const ms = performance.now() - began;
+    expect(ms).toBeGreaterThan(290);
+    expect(ms).toBeLessThan(1300);
 
     frozen.resume();
     expect(await caller.send('work', { key: 'fresh' })).toBe(frozen.id);

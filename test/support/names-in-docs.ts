@@ -1,5 +1,6 @@
 /** What the code blocks of the documentation may leave out: imports of packages, and stand-ins for what readers have. */
 import { Module } from '@nestjs/common';
+import type { MicroserviceHealthIndicator } from '@nestjs/terminus';
 import type { CloudsClient, CloudsNode } from 'nestjs-clouds';
 
 export { randomUUID } from 'node:crypto';
@@ -31,6 +32,11 @@ export {
   RpcException,
   Transport,
 } from '@nestjs/microservices';
+export {
+  type HealthIndicatorResult,
+  HealthIndicatorService,
+  type MicroserviceHealthIndicator,
+} from '@nestjs/terminus';
 export { Test } from '@nestjs/testing';
 export type { Redis } from 'ioredis';
 export {
@@ -89,6 +95,7 @@ export declare class Archive {
 export declare function readLines(id: string): AsyncIterable<string>;
 export declare const clouds: CloudsClient;
 export declare const client: CloudsClient;
+export declare const microservice: MicroserviceHealthIndicator;
 export declare const node: CloudsNode;
 export declare const order: Order;
 export declare const prices: number[];

@@ -85,7 +85,7 @@ export class Calls {
           [-1, 0.1],
         ]);
     const timeout = this.#timeout();
-    const whenFull = this.random() < 0.3 ? 'wait' : 'fail';
+    const whenFull = this.random() < 0.3 || this.plan.isPatient ? 'wait' : 'fail';
     const ownDeadline = attempts === 1 ? timeout : 3 * timeout;
     const deadline = this.plan.isPatient ? PATIENT_DEADLINE_MS : ownDeadline;
     return { attempts, timeout, deadline, whenFull };

@@ -12,8 +12,21 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Ctx, MessagePattern, type MicroserviceOptions } from '@nestjs/microservices';
-import { CloudsContext, CloudsModule, type CloudsModuleOptions, CloudsServer } from 'nestjs-clouds';
+import {
+  type ClientProxy,
+  ClientsModule,
+  Ctx,
+  MessagePattern,
+  type MicroserviceOptions,
+} from '@nestjs/microservices';
+import {
+  CloudsClient,
+  CloudsContext,
+  CloudsModule,
+  type CloudsModuleOptions,
+  CloudsServer,
+} from 'nestjs-clouds';
+import { firstValueFrom } from 'rxjs';
 
 const {
   REDIS_URL: redis,
@@ -57,9 +70,31 @@ class Database implements OnModuleDestroy {
 @Module({ providers: [Database], exports: [Database] })
 class DatabaseModule {}
 
+/** One that is imported by who needs it, and by nobody else. */
+@Injectable()
+class Ledger implements OnModuleDestroy {
+  private isOpen = true;
+
+  write(row: string): string {
+    if (!this.isOpen) throw new Error('the ledger is closed');
+    return row;
+  }
+
+  onModuleDestroy(): void {
+    this.isOpen = false;
+  }
+}
+
+@Module({ providers: [Ledger], exports: [Ledger] })
+class LedgerModule {}
+
 @Controller()
 class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnApplicationShutdown {
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Ledger) private readonly ledger: Ledger,
+    @Inject('ELSEWHERE') private readonly elsewhere: ClientProxy,
+  ) {}
 
   /** Is done only after the node has left, when the caller says so. */
   @MessagePattern('rows')
@@ -68,9 +103,10 @@ class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnAp
     await new Promise<void>((resolve) =>
       process.on('message', (order) => order === 'go on' && resolve()),
     );
-    const row = this.database.query();
+    const row = this.ledger.write(this.database.query());
+    const heard = await firstValueFrom(this.elsewhere.send<string>('elsewhere', row));
     say('handler done');
-    return row;
+    return heard;
   }
 
   onModuleDestroy(): void {
@@ -86,10 +122,19 @@ class RowsController implements OnModuleDestroy, BeforeApplicationShutdown, OnAp
   }
 }
 
+/** A feature with all that it needs, one module away from the root. */
 @Module({
-  imports: [DatabaseModule, cloudsModule()],
+  imports: [
+    LedgerModule,
+    ClientsModule.register([
+      { name: 'ELSEWHERE', customClass: CloudsClient, options: { redis, prefix } },
+    ]),
+  ],
   controllers: [RowsController],
 })
+class RowsModule {}
+
+@Module({ imports: [DatabaseModule, RowsModule, cloudsModule()] })
 class AppModule {}
 
 async function startMicroservice(): Promise<INestApplicationContext> {

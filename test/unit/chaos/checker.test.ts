@@ -121,6 +121,31 @@ describe('a history without a breach', () => {
         [struck(-13_000, 0, 'failover, planned'), sent(), dispatched(), replied(code)],
       ],
     ]),
+    ...['CLOUDS_EXPIRED', 'CLOUDS_OVERLOADED'].map((code): [string, HistoryEvent[]] => [
+      `of a call with ${code} that did not run`,
+      [sent(), dispatched(), replied(code)],
+    ]),
+    [
+      'of a call that was held up behind what had been held up',
+      [
+        sent({ deadlineMs: 9000 }),
+        held(2000, 1500),
+        dispatched({ at: 3000 }),
+        replied('CLOUDS_TIMEOUT', { at: 4000 }),
+        started({ at: 5100 }),
+      ],
+    ],
+    [
+      'of an event that a node has once in each of its groups',
+      [
+        sent({ kind: 'broadcast' }),
+        dispatched({ attempt: 0 }),
+        dispatched({ attempt: 0, id: 'other' }),
+        started({ group: 'audit' }),
+        started({ group: 'mail', id: 'other' }),
+        replied('ok', { isOwn: undefined, from: undefined }),
+      ],
+    ],
     [
       'of a call that was cancelled by a node that is restarted',
       [struck(20, 10, RESTART), sent(), dispatched(), started(), replied('CLOUDS_CANCELLED')],
@@ -280,6 +305,47 @@ describe('what is found', () => {
     ['never ended', [sent(), ...RUN]],
     ['never ended', [sent(), ...RUN, killed(NODE)]],
     ['ended twice', [sent(), ...RUN, replied(), replied()]],
+    ['says that it did not run', [sent(), ...RUN, replied('CLOUDS_EXPIRED')]],
+    ['says that it did not run', [struck(), sent(), ...RUN, replied('CLOUDS_DISCONNECTED')]],
+    [
+      'started after its time',
+      [sent({ timeoutMs: 5000 }), dispatched(), started({ at: 2100 }), killed()],
+    ],
+    [
+      'ran an attempt that it does not have',
+      [sent({ kind: 'event' }), dispatched({ attempt: 2 }), started({ attempt: 2 })],
+    ],
+    [
+      'ran an attempt that it does not have',
+      [sent(), dispatched({ attempt: 0 }), started({ attempt: 0 })],
+    ],
+    ['dispatched too often', [sent({ kind: 'event' }), dispatched({ attempt: 2 })]],
+    [
+      'ran twice',
+      [sent({ kind: 'event' }), dispatched({ attempt: 0 }), started(), started({ by: 'node#2' })],
+    ],
+    [
+      'has an end that nothing caused',
+      [struck(-14_100, 0, 'failover, planned'), sent(), dispatched(), replied('CLOUDS_NODE_LOST')],
+    ],
+    [
+      'has an end that nothing caused',
+      [struck(-4100, 10, RESTART), sent(), dispatched(), started(), replied('CLOUDS_CANCELLED')],
+    ],
+    [
+      'got what is not its own',
+      [
+        sent(),
+        dispatched(),
+        started(),
+        ended({ isError: true }),
+        replied('thrown', { isOwn: false }),
+      ],
+    ],
+    [
+      'got what is not its own',
+      [sent({ leavesAfterMs: 40 }), ...RUN, replied('left', { isOwn: false })],
+    ],
     ['ended late', [sent(), dispatched(), replied('CLOUDS_TIMEOUT', { at: 2001 })]],
     [
       'ended late',

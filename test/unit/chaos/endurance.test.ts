@@ -119,7 +119,9 @@ describe('an overload', () => {
   });
 
   it('may have nothing answered where handlers wait for what there is too little of', () => {
-    expect(judge({ isHeldBack: false, during: [during({ answeredPerSecond: 0 })] })).toEqual([]);
+    const outcomes = { CLOUDS_TIMEOUT: 6000 };
+    const nothing = during({ answeredPerSecond: 0, outcomes });
+    expect(judge({ isHeldBack: false, during: [nothing] })).toEqual([]);
   });
 
   const breaches: Record<string, [Partial<OverloadSamples>, RegExp]> = {
@@ -129,6 +131,10 @@ describe('an overload', () => {
       /only 2\.0 times/,
     ],
     'the nodes do little': [{ during: [during({ answeredPerSecond: 100 })] }, /only 25 %/],
+    'calls are taken and not answered': [
+      { during: [during({ outcomes: { ok: 1750, CLOUDS_OVERLOADED: 4250, CLOUDS_TIMEOUT: 19 } })] },
+      /1\.1 % of what was not refused/,
+    ],
     'nothing was measured': [{ possible: Number.NaN }, /times/],
     'a call ends with another code': [
       { during: [during({ outcomes: { ok: 1, CLOUDS_NODE_LOST: 1 } })] },

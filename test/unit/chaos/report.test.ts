@@ -22,6 +22,11 @@ describe('the report', () => {
     );
   });
 
+  it('says of which sources it is, if that is known', () => {
+    expect(reportOf([result()], 1, 'abc1234')).toMatch(/^revision {5}abc1234$/m);
+    expect(reportOf([result()], 1)).not.toContain('revision');
+  });
+
   it('has a line for each fault that struck alone, over all of its seeds', () => {
     const frozen = { fault: 'frozen', faults: { frozen: 3 }, failures: ['scores'] };
     const results = [result({ fault: 'flood' }), result(frozen), result({ ...frozen, seed: 2 })];

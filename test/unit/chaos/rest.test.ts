@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HistoryEvent } from '../../chaos/history.js';
+import type { HistoryEvent, Sent } from '../../chaos/history.js';
 import { unansweredOf, unrecoveredIn, wrongScoreOf } from '../../chaos/rest.js';
 
 const scores = (...flat: string[]) =>
@@ -37,11 +37,15 @@ describe('callers of a world at rest', () => {
   });
 });
 
-function call(key: string, outcome: string, service = 'plain', at = 1500): HistoryEvent[] {
+function call(
+  key: string,
+  outcome: string,
+  { service = 'plain', at = 1500, kind = 'request' }: Partial<Sent> = {},
+): HistoryEvent[] {
   const by = 'caller-1#1';
   return [
     {
-      ...{ what: 'sent', at, by, key, kind: 'request', service },
+      ...{ what: 'sent', at, by, key, kind, service },
       ...{ attempts: 1, timeoutMs: 500, deadlineMs: 500 },
     },
     { what: 'replied', at: at + 500, by, key, outcome },
@@ -52,11 +56,13 @@ const unrecovered = (...history: HistoryEvent[][]) =>
   unrecoveredIn({ from: 1000, to: 2000 }, history.flat(), new Set(['tight']));
 
 describe('a calm time', () => {
-  const good = [1, 2, 3, 4].map((n) => call(`good:${n}`, 'ok'));
+  const calls = (count: number, outcome: string, kind?: Sent['kind']) =>
+    Array.from({ length: count }, (_, n) => call(`${outcome}:${n}`, outcome, { kind }));
+  const good = calls(8, 'ok');
 
   it('has calls that are answered, or refused by a service with a capacity', () => {
-    const history = [call('a', 'thrown'), call('b', 'CLOUDS_OVERLOADED', 'tight')];
-    expect(unrecovered(...good, ...history)).toEqual([]);
+    const refused = call('b', 'CLOUDS_OVERLOADED', { service: 'tight' });
+    expect(unrecovered(...good, call('a', 'thrown'), refused)).toEqual([]);
   });
 
   it.each([
@@ -68,30 +74,38 @@ describe('a calm time', () => {
     ['plain', 'CLOUDS_CANCELLED'],
     ['plain', 'unknown: boom'],
   ])('is none when a call to %s ends with %s', (service, outcome) => {
-    expect(unrecovered(...good, call('a', outcome, service))).toEqual([
-      `not recovered: 1 ${outcome} of 5 calls`,
+    expect(unrecovered(...good, call('a', outcome, { service }))).toEqual([
+      `not recovered: 1 ${outcome} of 9 calls (request)`,
     ]);
   });
 
   it('may have one timeout in five, and not more', () => {
-    const late = (key: string) => call(key, 'CLOUDS_TIMEOUT');
-    expect(unrecovered(...good, late('a'))).toEqual([]);
-    expect(unrecovered(...good, late('a'), late('b'))).toEqual([
-      'not recovered: 2 CLOUDS_TIMEOUT of 6 calls',
+    const many = calls(16, 'ok');
+    expect(unrecovered(...many, ...calls(4, 'CLOUDS_TIMEOUT'))).toEqual([]);
+    expect(unrecovered(...many, ...calls(5, 'CLOUDS_TIMEOUT'))).toEqual([
+      'not recovered: 5 CLOUDS_TIMEOUT of 21 calls (request)',
     ]);
   });
 
   it('may have one in five that came to its node too late, or timed out, together', () => {
-    const [late, expired] = [call('a', 'CLOUDS_TIMEOUT'), call('b', 'CLOUDS_EXPIRED')];
-    expect(unrecovered(...good, expired)).toEqual([]);
-    expect(unrecovered(...good, late, expired)).toEqual([
-      'not recovered: 1 CLOUDS_TIMEOUT of 6 calls',
-      'not recovered: 1 CLOUDS_EXPIRED of 6 calls',
+    const late = [...calls(2, 'CLOUDS_TIMEOUT'), ...calls(1, 'CLOUDS_EXPIRED')];
+    expect(unrecovered(...calls(12, 'ok'), ...late)).toEqual([]);
+    expect(unrecovered(...good, ...late)).toEqual([
+      'not recovered: 2 CLOUDS_TIMEOUT of 11 calls (request)',
+      'not recovered: 1 CLOUDS_EXPIRED of 11 calls (request)',
+    ]);
+  });
+
+  it('is none when calls of one kind time out, but for two, however many there are of others', () => {
+    const many = calls(100, 'ok');
+    expect(unrecovered(...many, ...calls(2, 'CLOUDS_TIMEOUT', 'stream'))).toEqual([]);
+    expect(unrecovered(...many, ...calls(3, 'CLOUDS_TIMEOUT', 'stream'))).toEqual([
+      'not recovered: 3 CLOUDS_TIMEOUT of 3 calls (stream)',
     ]);
   });
 
   it('has nothing to do with calls that were sent before or after', () => {
-    const others = [990, 2010].map((at) => call(`at ${at}`, 'CLOUDS_NODE_LOST', 'plain', at));
+    const others = [990, 2010].map((at) => call(`at ${at}`, 'CLOUDS_NODE_LOST', { at }));
     expect(unrecovered(...good, ...others)).toEqual([]);
     expect(unrecovered(...others)).toEqual(['not recovered: nobody calls']);
   });
