@@ -41,8 +41,8 @@ export interface Span {
 /** A machine that has too much to do lets some calls wait for too long, at one end or the other. */
 const TOO_LATE = ['CLOUDS_TIMEOUT', 'CLOUDS_EXPIRED'] as const;
 const MOST_TIMED_OUT = 0.2;
-/** Of a kind of which there are few calls. */
-const FEW = 2;
+/** Of one kind, of which there may be few. Where nothing of it works, that is no matter of time. */
+const MOST_OF_A_KIND = 0.5;
 
 /**
  * Says which ends of the calls that were sent in a calm time show that not all is well again. Services with a capacity
@@ -58,20 +58,26 @@ export function unrecoveredIn(
     if (event.what === 'sent' && event.at >= from && event.at <= to)
       keys.set(event.kind, (keys.get(event.kind) ?? new Set()).add(event.key));
   if (keys.size === 0) return ['not recovered: nobody calls'];
-  return [...keys].flatMap(([kind, theirs]) => unrecoveredOf(kind, theirs, history, limited));
+  const all = new Set([...keys.values()].flatMap((theirs) => [...theirs]));
+  return [
+    ...unrecoveredOf('all', all, MOST_TIMED_OUT, history, limited),
+    ...[...keys].flatMap(([kind, theirs]) =>
+      unrecoveredOf(kind, theirs, MOST_OF_A_KIND, history, limited),
+    ),
+  ];
 }
 
 function unrecoveredOf(
-  kind: Sent['kind'],
+  kind: Sent['kind'] | 'all',
   keys: ReadonlySet<string>,
+  mostLate: number,
   history: readonly HistoryEvent[],
   limited: ReadonlySet<string>,
 ): string[] {
   const theirs = history.filter((event) => 'key' in event && keys.has(event.key));
   const ends = failedCalls(theirs, limited);
   const late = TOO_LATE.reduce((calls, end) => calls + (ends[end] ?? 0), 0);
-  if (late <= Math.max(FEW, MOST_TIMED_OUT * keys.size))
-    for (const end of TOO_LATE) delete ends[end];
+  if (late <= mostLate * keys.size) for (const end of TOO_LATE) delete ends[end];
   return Object.entries(ends).map(
     ([outcome, count]) => `not recovered: ${count} ${outcome} of ${keys.size} calls (${kind})`,
   );

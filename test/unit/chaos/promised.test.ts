@@ -21,11 +21,12 @@ const unpromised = (faults: string[], ...history: HistoryEvent[][]) =>
   );
 
 describe('a fault that strikes alone', () => {
-  it('may cost calls what the documentation says, and what a service with a capacity refuses', () => {
+  it('may cost calls what the documentation says, and have some come too late', () => {
     const history = [
       call('a', 'ok'),
       call('b', 'CLOUDS_NODE_LOST'),
       call('c', 'CLOUDS_OVERLOADED', 'tight'),
+      call('d', 'CLOUDS_TIMEOUT'),
     ];
     expect(unpromised(['node killed'], ...history)).toEqual([]);
   });
