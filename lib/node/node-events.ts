@@ -18,8 +18,10 @@ export interface CloudsNodeEvents {
 export interface CloudsNodeStats {
   /** That of the node. */
   readonly id: string;
-  /** Whether there is a connection and the node is in its services. */
+  /** Whether there is a connection. */
   readonly isConnected: boolean;
+  /** Whether the node has left its services, and finishes what it has. */
+  readonly isDraining: boolean;
   /** Calls that this node made and that are not answered yet. */
   readonly inFlight: number;
   /** Requests that handlers of this node are working on. */

@@ -145,7 +145,7 @@ export class CloudsNode {
     return this.#link.client;
   }
 
-  /** Whether there is a connection and the node is in its services. */
+  /** Whether there is a connection, on which all that the node needs is done. */
   get isConnected(): boolean {
     return this.#session.isConnected;
   }
@@ -155,6 +155,7 @@ export class CloudsNode {
     return {
       id: this.id,
       isConnected: this.isConnected,
+      isDraining: this.#serving.isDraining,
       inFlight: this.#caller.inFlight,
       running: this.#serving.running,
       handled: this.#serving.handled,

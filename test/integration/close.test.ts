@@ -29,9 +29,13 @@ describe('close() while handlers run', () => {
     const { node, caller } = await sleepers();
     const calls = Array.from({ length: 50 }, () => caller.send('slow', 200));
     await until('they run', () => node.stats.running === 50);
+    expect(node.stats).toMatchObject({ isConnected: true, isDraining: false });
 
-    await node.close();
+    const closed = node.close();
+    expect(node.stats).toMatchObject({ isConnected: true, isDraining: true });
+    await closed;
 
+    expect(node.stats).toMatchObject({ isConnected: false, isDraining: false });
     expect(node.stats.running).toBe(0);
     expect(node.stats.handled).toBe(50);
     expect(await tally(calls)).toEqual({ ok: 50 });
