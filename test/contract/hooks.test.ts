@@ -310,7 +310,8 @@ describe('a hook that', () => {
     });
     server.setOnProcessingEndHook(() => void ends++);
     await world.serve(HookedModule, server);
-    const client = world.client({ prefix, service: { callbackTimeout: 50 } });
+    const client = world.client({ prefix, service: { callbackTimeout: 500 } });
+    await client.connect();
     log = [];
     const { error } = await outcomeOf(client.send('value', 1));
     assert.equal((error as { code: string }).code, 'CLOUDS_TIMEOUT');
