@@ -90,7 +90,7 @@ describe('connect()', () => {
     const proxy = await Proxy.start(cloud.url);
     cleanups.push(() => proxy.close());
     const node = cloud.node({ redis: { url: proxy.url }, ...FAST_BEAT });
-    proxy.loseRepliesFrom('evalsha');
+    proxy.loseRepliesFrom('eval');
 
     await node.register('work', () => 1);
 

@@ -48,7 +48,6 @@ describe('a node that is frozen', () => {
 
       while (rounds.length < ROUNDS && !isUndisturbed()) {
         const before = await p99(caller, 'healthy');
-        const [member] = await cloud.members('victim');
         victim.pause();
         flooder.said.length = 0;
         flooder.tell({
@@ -68,8 +67,6 @@ describe('a node that is frozen', () => {
           'it serves',
           async () => (await outcome(caller.send('victim', 0, { timeout: 500 }))) === 'ok',
         );
-        // Redis had dropped it: this is another connection.
-        expect(await cloud.members('victim')).not.toContain(member);
       }
 
       expect(isUndisturbed(), JSON.stringify(rounds)).toBe(true);
