@@ -18,8 +18,8 @@ const MAX_POINTS = 2 ** 20;
 const MAX_PAYLOAD_LIMIT = 16 * 1024 * 1024;
 const MAX_PREFIX_LENGTH = 128;
 const MEGABYTE = 1024 * 1024;
-const MOST_WAITING = 10_000_000;
-const MOST_RUNNING = 10_000_000;
+/** Of what waits, or runs, in one process. */
+const MOST_AT_ONCE = 10_000_000;
 const GROUP = /^[A-Za-z0-9_.-]{1,64}$/;
 
 const SERVICE_KEYS: readonly (keyof CloudsServiceOptions)[] = [
@@ -78,7 +78,7 @@ function parseService(service: CloudsServiceOptions = {}): ServiceSettings {
     attempts: parseAttempts('service.attempts', service.attempts ?? 1),
     noNodeGraceMs: durationOr('service.noNodeGrace', service.noNodeGrace, 2 * SECOND, 0),
     cleanIntervalMs: durationOr('service.cleanInterval', service.cleanInterval, 5 * SECOND),
-    maxWaiting: integer('service.maxWaiting', service.maxWaiting, 50_000, 1, MOST_WAITING),
+    maxWaiting: integer('service.maxWaiting', service.maxWaiting, 50_000, 1, MOST_AT_ONCE),
     whenFull: parseWhenFull('service.whenFull', service.whenFull ?? 'fail'),
   };
 }
@@ -97,7 +97,7 @@ function parseServing(options: CloudsOptions): ServingSettings {
   return {
     baseScore: integer('baseScore', options.baseScore, 1000, 1, MAX_POINTS),
     capacity,
-    maxRunning: integer('maxRunning', options.maxRunning, maxRunning, 1, MOST_RUNNING),
+    maxRunning: integer('maxRunning', options.maxRunning, maxRunning, 1, MOST_AT_ONCE),
     heartbeatMs: durationOr('heartbeatInterval', options.heartbeatInterval, 1 * SECOND, 50),
     drainMs: durationOr('drainTimeout', options.drainTimeout, 10 * SECOND, 0),
   };

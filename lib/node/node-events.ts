@@ -14,7 +14,7 @@ export interface CloudsNodeEvents {
   warning: [message: string];
 }
 
-/** What a node is doing at this moment; the numbers count from the making of the node. */
+/** What a node is doing at this moment; `handled` and `dropped` count from its making. */
 export interface CloudsNodeStats {
   /** That of the node. */
   readonly id: string;

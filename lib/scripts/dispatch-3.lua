@@ -7,7 +7,7 @@ KEYS[1]  set of the service
 KEYS[2]  fence of the caller
 KEYS[3]  line of the service: the callers that wait for room
 
-ARGV[1]  sequence number of the batch, higher for each batch of this caller
+ARGV[1]  sequence number of the batch, higher for each batch of this caller; 0 for who only asks for the epoch
 ARGV[2]  number of slots of the fence: a batch's answer is kept until one runs whose number is a multiple of it higher
 ARGV[3]  ms that the fence lives on from now, or 0 to leave it as it is (a new one lives for 10 minutes)
 ARGV[4]  what an inbox's name has before the incarnation
@@ -21,15 +21,15 @@ ARGV[9]  '' or JSON: a rule for each request that comes after these. The ids of 
 ARGV[10] how many calls of the caller wait for room, with those of this batch that would if they found none; if
          there are any, also those of this batch that would not
 ARGV[11] 1 if some have waited before this batch, so that the caller has a place in the line, else 0
-ARGV[12]    epoch of the fence, as an answer has said it; '' as long as none has
+ARGV[12] epoch of the fence, as an answer has said it; '' as long as none has
 ARGV[13..]  the frames of the requests of ARGV[9]; '' for one that only needs a node
 
 A batch without any request, under the number of one whose answer was lost, asks for that answer; if
 there is none, the number is taken, and the batch cannot run any more.
 
 A fence has an epoch, made with it. A batch runs only in the fence whose epoch it names; one without any request that names
-none asks for it. So one that was under way for long
-on a connection that is gone does not run when Redis has lost the fence, and with it what the caller has asked since.
+none asks for it. So one that was under way for long on a connection that is gone does not run when Redis has lost the
+fence, and with it what the caller has asked since.
 
 Output   "<ms>|<who>*<count>,<who>*<count>": Redis's clock, and for the requests in their order the member
          that has them, or NO_NODE, OVERLOADED, ONLY_TRIED. "<ms>|" if there was no request.

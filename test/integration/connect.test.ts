@@ -86,13 +86,19 @@ describe('connect()', () => {
     expect(node.isConnected).toBe(true);
   });
 
-  it('tries again when the connection breaks, or goes dead, before the node is in its services', async () => {
+  it.each([
+    ['while it asks for its fence', ({ id }: CloudsNode) => cloud.keys.fence(id)],
+    ['while it enters its services', ({ id }: CloudsNode) => cloud.keys.node(id)],
+  ])('tries again when the connection of a node goes dead %s', async (_, wordOf) => {
     const proxy = await Proxy.start(cloud.url);
     cleanups.push(() => proxy.close());
     const node = cloud.node({ redis: { url: proxy.url }, ...FAST_BEAT });
-    proxy.loseRepliesFrom('eval');
+    proxy.loseRepliesFrom(wordOf(node));
 
-    await node.register('work', () => 1);
+    const ms = await timeOf(node.register('work', () => 1));
+
+    // Three heartbeats; else nothing was lost.
+    expect(ms).toBeGreaterThan(2 * FAST_BEAT.heartbeatInterval);
 
     expect(await node.send('work')).toBe(1);
   });
