@@ -120,21 +120,22 @@ class FullService {
 
   /** Returns whether it is new here. */
   add(call: Call): boolean {
-    this.#sent.delete(call);
     if (this.#probes.delete(call)) this.#slowDown();
-    if (this.has(call)) return false;
-    this.#calls.add(call);
-    return true;
+    return this.#put(call, this.#calls);
   }
 
   /** The same. */
   addRefused(call: Call): boolean {
     this.#doNodesRefuse = true;
-    this.#sent.delete(call);
     this.#probes.delete(call);
     this.#slowDown();
+    return this.#put(call, this.#refused);
+  }
+
+  #put(call: Call, calls: Set<Call>): boolean {
+    this.#sent.delete(call);
     if (this.has(call)) return false;
-    this.#refused.add(call);
+    calls.add(call);
     return true;
   }
 

@@ -109,7 +109,13 @@ async function serveAndCall(program, cwd, redisUrl) {
 async function bundle(bin, app, format, redisUrl) {
   const target = path.join(app, '..', `bundled-${format}`);
   const file = path.join(target, format === 'esm' ? 'main.mjs' : 'main.cjs');
-  const config = ['--bundle', '--platform=node', '--target=node20', `--format=${format}`];
+  const config = [
+    '--bundle',
+    '--minify',
+    '--platform=node',
+    '--target=node20',
+    `--format=${format}`,
+  ];
   const missing = await optionalPeers(app);
   const external = missing.map((name) => `--external:${name}`);
   // What a CommonJS package in an ES module needs.
